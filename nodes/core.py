@@ -1,0 +1,392 @@
+"""What a protocol is made of: events in, effects out.
+
+A core is a synchronous object. `step(event, now)` tells it one thing that happened and returns, in
+order, what it wants done. It has no clock, socket, file, thread or randomness of its own, so the
+same object runs in a process behind gRPC, in a container, and in a simulation that replays bit for
+bit from a seed.
+
+    class Ping(Core):
+        @handles(pb.PingRequest)
+        def ping(self, request: pb.PingRequest, caller: Caller) -> pb.PingResponse:
+            return pb.PingResponse(text=request.text)
+
+The order of effects is the durability contract: what Save, Append, Truncate or Discard says is
+durable before any later effect of that step happens. Saying something first and saving it after is
+a bug that the simulator finds, by crashing between any two effects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from types import MappingProxyType
+from typing import Any, ClassVar, TypeAlias, TypeVar
+
+from google.protobuf.message import Message
+
+NodeId: TypeAlias = str
+Param: TypeAlias = int | str
+NoteValue: TypeAlias = int | str | bool
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """The two clocks of a node, in milliseconds.
+
+    `mono_ms` measures intervals and never goes back; `wall_ms` is a timestamp, and may be skewed by
+    a fault.
+    """
+
+    mono_ms: int
+    wall_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Env:
+    """What a core may know of the world: its name, its peers, a seeded generator, its settings."""
+
+    node_id: NodeId
+    peers: tuple[NodeId, ...]
+    rng: Random
+    params: Mapping[str, Param]
+
+    def number(self, name: str) -> int:
+        """A setting that is a whole number. Raises TypeError when it is not."""
+        value = self.params[name]
+        if not isinstance(value, int):
+            raise TypeError(f"setting {name} is {value!r}, expected a whole number")
+        return value
+
+    def text(self, name: str) -> str:
+        """A setting that is a word. Raises TypeError when it is not."""
+        value = self.params[name]
+        if not isinstance(value, str):
+            raise TypeError(f"setting {name} is {value!r}, expected a word")
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Handle of one incoming request; a response must carry it."""
+
+    node: NodeId
+    call_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLog:
+    """A named log as it was found on disk. `first_index` is that of entries[0], or of the next
+    entry if none."""
+
+    first_index: int = 1
+    entries: tuple[Message, ...] = ()
+
+
+# ------------------------------------------------------------------------------------ events: facts
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The node came up. Slots and logs are what was durable when it last went down."""
+
+    slots: Mapping[str, Message] = field(default_factory=dict)
+    logs: Mapping[str, StoredLog] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """A peer or a client asks for something."""
+
+    caller: Caller
+    request: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Responded:
+    """A peer answered a call of ours; the call comes along."""
+
+    call: Call
+    response: Message
+
+
+@dataclass(frozen=True, slots=True)
+class CallFailed:
+    """A call of ours got no response. The peer may or may not have acted on it."""
+
+    call: Call
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TimerFired:
+    """A timer set earlier ran out."""
+
+    name: str
+
+
+Event: TypeAlias = Started | Requested | Responded | CallFailed | TimerFired
+
+
+# ---------------------------------------------------------------------------------- effects: orders
+
+
+@dataclass(frozen=True, slots=True)
+class Save:
+    """Replace the slot's content."""
+
+    slot: str
+    state: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """Add entries at the end of a log; `first_index` is where its end must be."""
+
+    log: str
+    first_index: int
+    entries: tuple[Message, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Truncate:
+    """Drop the entries of a log from `from_index` on."""
+
+    log: str
+    from_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Discard:
+    """Drop the entries of a log up to and including `through_index`. The log then begins behind it,
+    even when it had not reached that far."""
+
+    log: str
+    through_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Send a request to a peer. Ends in Responded or CallFailed within `timeout_ms`."""
+
+    peer: NodeId
+    request: Message
+    timeout_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Respond:
+    """Answer a request, of this step or of a much earlier one."""
+
+    caller: Caller
+    response: Message
+
+
+@dataclass(frozen=True, slots=True)
+class SetTimer:
+    """Start a timer; one timer a name, setting it again replaces it. A delay of 0 fires after all
+    events that wait already."""
+
+    name: str
+    delay_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class CancelTimer:
+    """Stop a timer; no harm if it is not set."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something worth telling the timeline. Never changes anything."""
+
+    kind: str
+    fields: Mapping[str, NoteValue]
+
+
+DurableEffect: TypeAlias = Save | Append | Truncate | Discard
+Effect: TypeAlias = DurableEffect | Call | Respond | SetTimer | CancelTimer | Note
+DURABLE = (Save, Append, Truncate, Discard)
+
+
+# ----------------------------------------------------------------------------------------- handlers
+
+_Request = TypeVar("_Request", bound=Message)
+_Response = TypeVar("_Response", bound=Message)
+_Result = TypeVar("_Result", bound=Message | None)
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Exercise:
+    """What the learner is asked to write: the part of the lab, and one line that says what."""
+
+    part: int
+    brief: str
+
+
+def _mark(function: _Function, key: tuple[str, object]) -> _Function:
+    function.__dict__.setdefault("_handles", []).append(key)
+    return function
+
+
+def handles(
+    request_type: type[_Request],
+) -> Callable[[Callable[[Any, _Request, Caller], _Result]], Callable[[Any, _Request, Caller], _Result]]:
+    """The method serves this request. What it returns is the response; None means "later", by
+    `respond`."""
+    return lambda function: _mark(function, ("request", request_type))
+
+
+def on_response(
+    request_type: type[_Request], response_type: type[_Response]
+) -> Callable[
+    [Callable[[Any, NodeId, _Request, _Response], None]],
+    Callable[[Any, NodeId, _Request, _Response], None],
+]:
+    """The method takes a peer's response to this kind of request, together with the request."""
+    return lambda function: _mark(function, ("response", (request_type, response_type)))
+
+
+def on_timer(name: str) -> Callable[[Callable[[Any], None]], Callable[[Any], None]]:
+    """The method runs when the timer of this name fires."""
+    return lambda function: _mark(function, ("timer", name))
+
+
+def exercise(part: int, brief: str) -> Callable[[_Function], _Function]:
+    """The learner writes this method: the exercise file has it blanked, with `brief` as its
+    TODO."""
+
+    def mark(function: _Function) -> _Function:
+        function.__dict__["_exercise"] = Exercise(part, brief)
+        return function
+
+    return mark
+
+
+class Core:
+    """Base of all protocols: dispatches events to handlers and collects their effects.
+
+    Raises TypeError, when a subclass is defined, if two methods of it handle the same thing. `step`
+    raises LookupError for an event that nothing handles; a core that does not care says so with an
+    empty handler.
+    """
+
+    _handlers: ClassVar[Mapping[tuple[str, object], str]] = MappingProxyType({})
+
+    def __init__(self, env: Env) -> None:
+        self.env = env
+        self.now = Now(0, 0)
+        self._effects: list[Effect] = []
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        handlers = dict(cls._handlers)
+        own: dict[tuple[str, object], str] = {}
+        for name, member in vars(cls).items():
+            for key in getattr(member, "_handles", ()):
+                if key in own:
+                    raise TypeError(f"{cls.__name__}.{name} and .{own[key]} both handle {key[1]}")
+                if key in handlers and handlers[key] != name:
+                    raise TypeError(f"{cls.__name__}.{name} and .{handlers[key]} both handle
+                    {key[1]}")
+                own[key] = name
+        cls._handlers = MappingProxyType(handlers | own)
+
+    @classmethod
+    def served_requests(cls) -> tuple[type[Message], ...]:
+        """The request types that this core answers."""
+        return tuple(key for kind, key in cls._handlers if kind == "request" and isinstance(key,
+        type))
+
+    # -------------------------------------------------------------------------- called by the world
+
+    def step(self, event: Event, now: Now) -> list[Effect]:
+        """Takes one event and returns what is to be done, in order. Never blocks, never raises on
+        bad peers."""
+        self.now = now
+        self._effects = []
+        match event:
+            case Requested(caller, request):
+                response = self._handler("request", type(request))(request, caller)
+                if response is not None:
+                    self.respond(caller, response)
+            case Responded(call, response):
+                key = (type(call.request), type(response))
+                self._handler("response", key)(call.peer, call.request, response)
+            case TimerFired(name):
+                self._handler("timer", name)()
+            case CallFailed(call, reason):
+                self.on_call_failed(call, reason)
+            case Started(slots, logs):
+                self.on_start(slots, logs)
+        effects, self._effects = self._effects, []
+        return effects
+
+    def view(self) -> Message:
+        """What the node believes, as a message of the lab's proto. Must not change anything."""
+        raise NotImplementedError
+
+    # ---------------------------------------------------------------------- written by the protocol
+
+    def on_start(self, slots: Mapping[str, Message], logs: Mapping[str, StoredLog]) -> None:
+        """Restores what was durable and sets the first timers."""
+
+    def on_call_failed(self, call: Call, reason: str) -> None:
+        """A call got no response. By default nothing: a timer will try again."""
+
+    # ---------------------------------------------------------- what handlers may do with the world
+    # Messages are copied here, so that a core can pass live state and change it afterwards.
+
+    def call(self, peer: NodeId, request: Message, *, timeout_ms: int) -> None:
+        """Sends `request` to `peer`; ends in a response or in `on_call_failed`."""
+        self._effects.append(Call(peer, _copy(request), timeout_ms))
+
+    def respond(self, caller: Caller, response: Message) -> None:
+        """Answers a request, of this step or of an earlier one."""
+        self._effects.append(Respond(caller, _copy(response)))
+
+    def save(self, slot: str, state: Message) -> None:
+        """Replaces the slot's content, durably before any later effect."""
+        self._effects.append(Save(slot, _copy(state)))
+
+    def append(self, log: str, first_index: int, entries: Sequence[Message]) -> None:
+        """Adds entries at the end of a log, durably before any later effect."""
+        if entries:
+            self._effects.append(Append(log, first_index, tuple(map(_copy, entries))))
+
+    def truncate(self, log: str, from_index: int) -> None:
+        """Drops a log's entries from `from_index` on, durably before any later effect."""
+        self._effects.append(Truncate(log, from_index))
+
+    def discard(self, log: str, through_index: int) -> None:
+        """Drops a log's entries up to and including `through_index`, durably before any later
+        effect."""
+        self._effects.append(Discard(log, through_index))
+
+    def set_timer(self, name: str, delay_ms: int) -> None:
+        """Starts or restarts the timer of this name."""
+        self._effects.append(SetTimer(name, delay_ms))
+
+    def cancel_timer(self, name: str) -> None:
+        """Stops the timer of this name."""
+        self._effects.append(CancelTimer(name))
+
+    def note(self, kind: str, **fields: NoteValue) -> None:
+        """Tells the timeline."""
+        self._effects.append(Note(kind, MappingProxyType(fields)))
+
+    def _handler(self, kind: str, key: object) -> Callable[..., Message | None]:
+        name = self._handlers.get((kind, key))
+        if name is None:
+            raise LookupError(f"{type(self).__name__} has no handler for {kind} {key}")
+        handler: Callable[..., Message | None] = getattr(self, name)
+        return handler
+
+
+def _copy(message: Message) -> Message:
+    duplicate = type(message)()
+    duplicate.CopyFrom(message)
+    return duplicate
