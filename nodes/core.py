@@ -88,10 +88,15 @@ class StoredLog:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The node came up. Slots and logs are what was durable when it last went down."""
+    """The node came up. Slots and logs are what was durable when it last went down.
+
+    `amnesia` means that the node has been here before and its disk was wiped since: it may have
+    made promises that it no longer knows.
+    """
 
     slots: Mapping[str, Message] = field(default_factory=dict)
     logs: Mapping[str, StoredLog] = field(default_factory=dict)
+    amnesia: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,9 +237,12 @@ def _mark(function: _Function, key: tuple[str, object]) -> _Function:
     return function
 
 
+_Handler: TypeAlias = Callable[[Any, _Request, Caller], _Result]
+
+
 def handles(
     request_type: type[_Request],
-) -> Callable[[Callable[[Any, _Request, Caller], _Result]], Callable[[Any, _Request, Caller], _Result]]:
+) -> Callable[[_Handler[_Request, _Result]], _Handler[_Request, _Result]]:
     """The method serves this request. What it returns is the response; None means "later", by
     `respond`."""
     return lambda function: _mark(function, ("request", request_type))
@@ -288,18 +296,18 @@ class Core:
         for name, member in vars(cls).items():
             for key in getattr(member, "_handles", ()):
                 if key in own:
-                    raise TypeError(f"{cls.__name__}.{name} and .{own[key]} both handle {key[1]}")
+                    raise TypeError(f"{cls.__name__}.{name} and {own[key]} both handle {key}")
                 if key in handlers and handlers[key] != name:
-                    raise TypeError(f"{cls.__name__}.{name} and .{handlers[key]} both handle
-                    {key[1]}")
+                    raise TypeError(f"{cls.__name__}.{name} and {handlers[key]} both handle {key}")
                 own[key] = name
         cls._handlers = MappingProxyType(handlers | own)
 
     @classmethod
     def served_requests(cls) -> tuple[type[Message], ...]:
         """The request types that this core answers."""
-        return tuple(key for kind, key in cls._handlers if kind == "request" and isinstance(key,
-        type))
+        return tuple(
+            key for kind, key in cls._handlers if kind == "request" and isinstance(key, type)
+        )
 
     # -------------------------------------------------------------------------- called by the world
 
@@ -320,8 +328,8 @@ class Core:
                 self._handler("timer", name)()
             case CallFailed(call, reason):
                 self.on_call_failed(call, reason)
-            case Started(slots, logs):
-                self.on_start(slots, logs)
+            case Started():
+                self.on_start(event)
         effects, self._effects = self._effects, []
         return effects
 
@@ -331,7 +339,7 @@ class Core:
 
     # ---------------------------------------------------------------------- written by the protocol
 
-    def on_start(self, slots: Mapping[str, Message], logs: Mapping[str, StoredLog]) -> None:
+    def on_start(self, started: Started) -> None:
         """Restores what was durable and sets the first timers."""
 
     def on_call_failed(self, call: Call, reason: str) -> None:

@@ -1,8 +1,9 @@
 from protos import node_pb2 as _node_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from collections.abc import Mapping as _Mapping
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
@@ -141,3 +142,63 @@ class DeleteResponse(_message.Message):
     refused: _node_pb2.Refused
     outcome_unknown: _node_pb2.OutcomeUnknown
     def __init__(self, existed: _Optional[bool] = ..., refused: _Optional[_Union[_node_pb2.Refused, _Mapping]] = ..., outcome_unknown: _Optional[_Union[_node_pb2.OutcomeUnknown, _Mapping]] = ...) -> None: ...
+
+class Command(_message.Message):
+    __slots__ = ("put", "compare_and_set", "append", "delete", "open_session")
+    PUT_FIELD_NUMBER: _ClassVar[int]
+    COMPARE_AND_SET_FIELD_NUMBER: _ClassVar[int]
+    APPEND_FIELD_NUMBER: _ClassVar[int]
+    DELETE_FIELD_NUMBER: _ClassVar[int]
+    OPEN_SESSION_FIELD_NUMBER: _ClassVar[int]
+    put: PutRequest
+    compare_and_set: CompareAndSetRequest
+    append: AppendRequest
+    delete: DeleteRequest
+    open_session: OpenSessionRequest
+    def __init__(self, put: _Optional[_Union[PutRequest, _Mapping]] = ..., compare_and_set: _Optional[_Union[CompareAndSetRequest, _Mapping]] = ..., append: _Optional[_Union[AppendRequest, _Mapping]] = ..., delete: _Optional[_Union[DeleteRequest, _Mapping]] = ..., open_session: _Optional[_Union[OpenSessionRequest, _Mapping]] = ...) -> None: ...
+
+class CommandResult(_message.Message):
+    __slots__ = ("put", "compare_and_set", "append", "delete", "open_session")
+    PUT_FIELD_NUMBER: _ClassVar[int]
+    COMPARE_AND_SET_FIELD_NUMBER: _ClassVar[int]
+    APPEND_FIELD_NUMBER: _ClassVar[int]
+    DELETE_FIELD_NUMBER: _ClassVar[int]
+    OPEN_SESSION_FIELD_NUMBER: _ClassVar[int]
+    put: PutResponse
+    compare_and_set: CompareAndSetResponse
+    append: AppendResponse
+    delete: DeleteResponse
+    open_session: OpenSessionResponse
+    def __init__(self, put: _Optional[_Union[PutResponse, _Mapping]] = ..., compare_and_set: _Optional[_Union[CompareAndSetResponse, _Mapping]] = ..., append: _Optional[_Union[AppendResponse, _Mapping]] = ..., delete: _Optional[_Union[DeleteResponse, _Mapping]] = ..., open_session: _Optional[_Union[OpenSessionResponse, _Mapping]] = ...) -> None: ...
+
+class StateMachineState(_message.Message):
+    __slots__ = ("values", "sessions")
+    class ValuesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: bytes
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[bytes] = ...) -> None: ...
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    values: _containers.ScalarMap[str, bytes]
+    sessions: _containers.RepeatedCompositeFieldContainer[ClientSession]
+    def __init__(self, values: _Optional[_Mapping[str, bytes]] = ..., sessions: _Optional[_Iterable[_Union[ClientSession, _Mapping]]] = ...) -> None: ...
+
+class ClientSession(_message.Message):
+    __slots__ = ("session", "acknowledged_below", "results")
+    class ResultsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: int
+        value: CommandResult
+        def __init__(self, key: _Optional[int] = ..., value: _Optional[_Union[CommandResult, _Mapping]] = ...) -> None: ...
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    ACKNOWLEDGED_BELOW_FIELD_NUMBER: _ClassVar[int]
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    session: int
+    acknowledged_below: int
+    results: _containers.MessageMap[int, CommandResult]
+    def __init__(self, session: _Optional[int] = ..., acknowledged_below: _Optional[int] = ..., results: _Optional[_Mapping[int, CommandResult]] = ...) -> None: ...

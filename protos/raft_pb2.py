@@ -26,19 +26,15 @@ from protos import kv_pb2 as protos_dot_kv__pb2
 from protos import node_pb2 as protos_dot_node__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x11protos/raft.proto\x12\rfaultlab.raft\x1a\x0fprotos/kv.proto\x1a\x11protos/node.proto\"c\n\x0ePreVoteRequest\x12\x0c\n\x04term\x18\x01 \x01(\x04\x12\x14\n\x0c\x63\x61ndidate_id\x18\x02 \x01(\t\x12\x16\n\x0elast_log_index\x18\x03 \x01(\x04\x12\x15\n\rlast_log_term\x18\x04 \x01(\x04\"5\n\x0fPreVoteResponse\x12\x0c\n\x04term\x18\x01 \x01(\x04\x12\x14\n\x0cvote_granted\x18\x02 \x01(\x08\"\x84\x01\n\x12RequestVoteRequest\x12\x0c\n\x04term\x18\x01 \x01(\x04\x12\x14\n\x0c\x63\x61ndidate_id\x18\x02 \x01(\t\x12\x16\n\x0elast_log_index\x18\x03 \x01(\x04\x12\x15\n\rlast_log_term\x18\x04 \x01(\x04\x12\x1b\n\x13leadership_transfer\x18\x05 \x01(\x08\"9\n\x13RequestVoteResponse\x12\x0c\n\x04term\x18\x01 \x01(\x04\x12\x14\n\x0cvote_granted\x18\x02 \x01(\x08\"\xb6\x01\n\x14\x41ppendEntriesRequest\x12\x0c\n\x04term\x18\x01 \x01(\x04\x12\x11\n\tleader_id\x18\x02 \x01(\t\x12\x16\n\x0eprev_log_index\x18\x03 \x01(\x04\x12\x15\n\rprev_log_term\x18\x04 \x01(\x04\x12(\n\x07\x65ntries\x18\x05 \x03(\x0b\x32\x17.faultlab.raft.LogEntry\x12\x15\n\rleader_commit\x18\x06 \x01(\x04\x12\r\n\x05round\x18\x07 \x01(\x04\"e\n\x15\x41ppendEntriesResponse\x12\x0c\n\x04term\x18\x01 \x01(\x04\x12\x0f\n\x07success\x18\x02 \x01(\x08\x12\x15\n\rconflict_term\x18\x03 \x01(\x04\x12\x16\n\x0e\x63onflict_index\x18\x04 \x01(\x04\"\xe2\x01\n\x16InstallSnapshotRequest\x12\x0c\n\x04term\x18\x01 \x01(\x04\x12\x11\n\tleader_id\x18\x02 \x01(\t\x12\x1b\n\x13last_included_index\x18\x03 \x01(\x04\x12\x1a\n\x12last_included_term\x18\x04 \x01(\x04\x12\x0e\n\x06offset\x18\x05 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x06 \x01(\x0c\x12\x0c\n\x04\x64one\x18\x07 \x01(\x08\x12\x33\n\rconfiguration\x18\x08 \x01(\x0b\x32\x1c.faultlab.raft.Configuration\x12\r\n\x05round\x18\t \x01(\x04\"=\n\x17InstallSnapshotResponse\x12\x0c\n\x04term\x18\x01 \x01(\x04\x12\x14\n\x0c\x62ytes_stored\x18\x02 \x01(\x04\"4\n\x11TimeoutNowRequest\x12\x0c\n\x04term\x18\x01 \x01(\x04\x12\x11\n\tleader_id\x18\x02 \x01(\t\"\"\n\x12TimeoutNowResponse\x12\x0c\n\x04term\x18\x01 \x01(\x04\"\xba\x01\n\x08LogEntry\x12\x0c\n\x04term\x18\x01 \x01(\x04\x12\r\n\x05index\x18\x02 \x01(\x04\x12$\n\x05no_op\x18\x03 \x01(\x0b\x32\x13.faultlab.raft.NoOpH\x00\x12)\n\x07\x63ommand\x18\x04 \x01(\x0b\x32\x16.faultlab.raft.CommandH\x00\x12\x35\n\rconfiguration\x18\x05 \x01(\x0b\x32\x1c.faultlab.raft.ConfigurationH\x00\x42\t\n\x07\x63ontent\"\x06\n\x04NoOp\"\x91\x02\n\x07\x43ommand\x12&\n\x03put\x18\x01 \x01(\x0b\x32\x17.faultlab.kv.PutRequestH\x00\x12<\n\x0f\x63ompare_and_set\x18\x02 \x01(\x0b\x32!.faultlab.kv.CompareAndSetRequestH\x00\x12,\n\x06\x61ppend\x18\x03 \x01(\x0b\x32\x1a.faultlab.kv.AppendRequestH\x00\x12,\n\x06\x64\x65lete\x18\x04 \x01(\x0b\x32\x1a.faultlab.kv.DeleteRequestH\x00\x12\x37\n\x0copen_session\x18\x05 \x01(\x0b\x32\x1f.faultlab.kv.OpenSessionRequestH\x00\x42\x0b\n\toperation\"\x1f\n\rConfiguration\x12\x0e\n\x06voters\x18\x01 \x03(\t\"/\n\x04Vote\x12\x14\n\x0c\x63urrent_term\x18\x01 \x01(\x04\x12\x11\n\tvoted_for\x18\x02 \x01(\t\"\x86\x01\n\x08Snapshot\x12\x1b\n\x13last_included_index\x18\x01 \x01(\x04\x12\x1a\n\x12last_included_term\x18\x02 \x01(\x04\x12\x33\n\rconfiguration\x18\x03 \x01(\x0b\x32\x1c.faultlab.raft.Configuration\x12\x0c\n\x04\x64\x61ta\x18\x04 \x01(\x0c\"\xc0\x01\n\x11StateMachineState\x12<\n\x06values\x18\x01 \x03(\x0b\x32,.faultlab.raft.StateMachineState.ValuesEntry\x12.\n\x08sessions\x18\x02 \x03(\x0b\x32\x1c.faultlab.raft.ClientSession\x12\x0e\n\x06\x64igest\x18\x03 \x01(\x06\x1a-\n\x0bValuesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\"\x92\x01\n\rClientSession\x12\x0f\n\x07session\x18\x01 \x01(\x04\x12>\n\tresponses\x18\x02 \x03(\x0b\x32+.faultlab.raft.ClientSession.ResponsesEntry\x1a\x30\n\x0eResponsesEntry\x12\x0b\n\x03key\x18\x01 \x01(\x04\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\"\x9e\x02\n\x12StateMachineResult\x12\'\n\x03put\x18\x01 \x01(\x0b\x32\x18.faultlab.kv.PutResponseH\x00\x12=\n\x0f\x63ompare_and_set\x18\x02 \x01(\x0b\x32\".faultlab.kv.CompareAndSetResponseH\x00\x12-\n\x06\x61ppend\x18\x03 \x01(\x0b\x32\x1b.faultlab.kv.AppendResponseH\x00\x12-\n\x06\x64\x65lete\x18\x04 \x01(\x0b\x32\x1b.faultlab.kv.DeleteResponseH\x00\x12\x38\n\x0copen_session\x18\x05 \x01(\x0b\x32 .faultlab.kv.OpenSessionResponseH\x00\x42\x08\n\x06result\"D\n\x17\x43hangeMembershipRequest\x12\r\n\x03\x61\x64\x64\x18\x01 \x01(\tH\x00\x12\x10\n\x06remove\x18\x02 \x01(\tH\x00\x42\x08\n\x06\x63hange\"\xb0\x01\n\x18\x43hangeMembershipResponse\x12\x33\n\rconfiguration\x18\x01 \x01(\x0b\x32\x1c.faultlab.raft.Configuration\x12\'\n\x07refused\x18\x0e \x01(\x0b\x32\x16.faultlab.node.Refused\x12\x36\n\x0foutcome_unknown\x18\x0f \x01(\x0b\x32\x1d.faultlab.node.OutcomeUnknown\"+\n\x19TransferLeadershipRequest\x12\x0e\n\x06target\x18\x01 \x01(\t\"\x8d\x01\n\x1aTransferLeadershipResponse\x12\x0e\n\x06target\x18\x01 \x01(\t\x12\'\n\x07refused\x18\x0e \x01(\x0b\x32\x16.faultlab.node.Refused\x12\x36\n\x0foutcome_unknown\x18\x0f \x01(\x0b\x32\x1d.faultlab.node.OutcomeUnknown\"\xff\x02\n\x08RaftView\x12!\n\x04role\x18\x01 \x01(\x0e\x32\x13.faultlab.raft.Role\x12\x0c\n\x04term\x18\x02 \x01(\x04\x12\x11\n\tvoted_for\x18\x03 \x01(\t\x12\x11\n\tleader_id\x18\x04 \x01(\t\x12\x14\n\x0c\x63ommit_index\x18\x05 \x01(\x04\x12\x14\n\x0clast_applied\x18\x06 \x01(\x04\x12\x17\n\x0f\x66irst_log_index\x18\x07 \x01(\x04\x12\x16\n\x0elast_log_index\x18\x08 \x01(\x04\x12\x15\n\rlast_log_term\x18\t \x01(\x04\x12\x16\n\x0esnapshot_index\x18\n \x01(\x04\x12\x0e\n\x06voters\x18\x0b \x03(\t\x12\x16\n\x0e\x61pplied_digest\x18\x0c \x01(\x06\x12*\n\tfollowers\x18\r \x03(\x0b\x32\x17.faultlab.raft.Follower\x12\x17\n\x0fwaiting_clients\x18\x0e \x01(\x04\x12\x14\n\x0ctransferring\x18\x0f \x01(\x08\x12\r\n\x05ready\x18\x10 \x01(\x08\"D\n\x08\x46ollower\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x12\n\nnext_index\x18\x02 \x01(\x04\x12\x13\n\x0bmatch_index\x18\x03 \x01(\x04*X\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0c\n\x08\x46OLLOWER\x10\x01\x12\x11\n\rPRE_CANDIDATE\x10\x02\x12\r\n\tCANDIDATE\x10\x03\x12\n\n\x06LEADER\x10\x04\x32\xb7\x03\n\x04Raft\x12H\n\x07PreVote\x12\x1d.faultlab.raft.PreVoteRequest\x1a\x1e.faultlab.raft.PreVoteResponse\x12T\n\x0bRequestVote\x12!.faultlab.raft.RequestVoteRequest\x1a\".faultlab.raft.RequestVoteResponse\x12Z\n\rAppendEntries\x12#.faultlab.raft.AppendEntriesRequest\x1a$.faultlab.raft.AppendEntriesResponse\x12`\n\x0fInstallSnapshot\x12%.faultlab.raft.InstallSnapshotRequest\x1a&.faultlab.raft.InstallSnapshotResponse\x12Q\n\nTimeoutNow\x12 .faultlab.raft.TimeoutNowRequest\x1a!.faultlab.raft.TimeoutNowResponse2\xdb\x01\n\tRaftAdmin\x12\x63\n\x10\x43hangeMembership\x12&.faultlab.raft.ChangeMembershipRequest\x1a\'.faultlab.raft.ChangeMembershipResponse\x12i\n\x12TransferLeadership\x12(.faultlab.raft.TransferLeadershipRequest\x1a).faultlab.raft.TransferLeadershipResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x11protos/raft.proto\x12\rfaultlab.raft\x1a\x0fprotos/kv.proto\x1a\x11protos/node.proto\"c\n\x0ePreVoteRequest\x12\x0c\n\x04term\x18\x01 \x01(\x04\x12\x14\n\x0c\x63\x61ndidate_id\x18\x02 \x01(\t\x12\x16\n\x0elast_log_index\x18\x03 \x01(\x04\x12\x15\n\rlast_log_term\x18\x04 \x01(\x04\"5\n\x0fPreVoteResponse\x12\x0c\n\x04term\x18\x01 \x01(\x04\x12\x14\n\x0cvote_granted\x18\x02 \x01(\x08\"\x84\x01\n\x12RequestVoteRequest\x12\x0c\n\x04term\x18\x01 \x01(\x04\x12\x14\n\x0c\x63\x61ndidate_id\x18\x02 \x01(\t\x12\x16\n\x0elast_log_index\x18\x03 \x01(\x04\x12\x15\n\rlast_log_term\x18\x04 \x01(\x04\x12\x1b\n\x13leadership_transfer\x18\x05 \x01(\x08\"9\n\x13RequestVoteResponse\x12\x0c\n\x04term\x18\x01 \x01(\x04\x12\x14\n\x0cvote_granted\x18\x02 \x01(\x08\"\xb6\x01\n\x14\x41ppendEntriesRequest\x12\x0c\n\x04term\x18\x01 \x01(\x04\x12\x11\n\tleader_id\x18\x02 \x01(\t\x12\x16\n\x0eprev_log_index\x18\x03 \x01(\x04\x12\x15\n\rprev_log_term\x18\x04 \x01(\x04\x12(\n\x07\x65ntries\x18\x05 \x03(\x0b\x32\x17.faultlab.raft.LogEntry\x12\x15\n\rleader_commit\x18\x06 \x01(\x04\x12\r\n\x05round\x18\x07 \x01(\x04\"y\n\x15\x41ppendEntriesResponse\x12\x0c\n\x04term\x18\x01 \x01(\x04\x12\x0f\n\x07success\x18\x02 \x01(\x08\x12\x15\n\rconflict_term\x18\x03 \x01(\x04\x12\x16\n\x0e\x63onflict_index\x18\x04 \x01(\x04\x12\x12\n\nrecovering\x18\x05 \x01(\x08\"\xe2\x01\n\x16InstallSnapshotRequest\x12\x0c\n\x04term\x18\x01 \x01(\x04\x12\x11\n\tleader_id\x18\x02 \x01(\t\x12\x1b\n\x13last_included_index\x18\x03 \x01(\x04\x12\x1a\n\x12last_included_term\x18\x04 \x01(\x04\x12\x0e\n\x06offset\x18\x05 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x06 \x01(\x0c\x12\x0c\n\x04\x64one\x18\x07 \x01(\x08\x12\x33\n\rconfiguration\x18\x08 \x01(\x0b\x32\x1c.faultlab.raft.Configuration\x12\r\n\x05round\x18\t \x01(\x04\"P\n\x17InstallSnapshotResponse\x12\x0c\n\x04term\x18\x01 \x01(\x04\x12\x14\n\x0c\x62ytes_stored\x18\x02 \x01(\x04\x12\x11\n\tinstalled\x18\x03 \x01(\x08\"4\n\x11TimeoutNowRequest\x12\x0c\n\x04term\x18\x01 \x01(\x04\x12\x11\n\tleader_id\x18\x02 \x01(\t\"\"\n\x12TimeoutNowResponse\x12\x0c\n\x04term\x18\x01 \x01(\x04\"\xb8\x01\n\x08LogEntry\x12\x0c\n\x04term\x18\x01 \x01(\x04\x12\r\n\x05index\x18\x02 \x01(\x04\x12$\n\x05no_op\x18\x03 \x01(\x0b\x32\x13.faultlab.raft.NoOpH\x00\x12\'\n\x07\x63ommand\x18\x04 \x01(\x0b\x32\x14.faultlab.kv.CommandH\x00\x12\x35\n\rconfiguration\x18\x05 \x01(\x0b\x32\x1c.faultlab.raft.ConfigurationH\x00\x42\t\n\x07\x63ontent\"\x06\n\x04NoOp\"\x1f\n\rConfiguration\x12\x0e\n\x06voters\x18\x01 \x03(\t\"C\n\x04Vote\x12\x14\n\x0c\x63urrent_term\x18\x01 \x01(\x04\x12\x11\n\tvoted_for\x18\x02 \x01(\t\x12\x12\n\nrecovering\x18\x03 \x01(\x08\"\x86\x01\n\x08Snapshot\x12\x1b\n\x13last_included_index\x18\x01 \x01(\x04\x12\x1a\n\x12last_included_term\x18\x02 \x01(\x04\x12\x33\n\rconfiguration\x18\x03 \x01(\x0b\x32\x1c.faultlab.raft.Configuration\x12\x0c\n\x04\x64\x61ta\x18\x04 \x01(\x0c\"M\n\x0cSnapshotData\x12-\n\x05state\x18\x01 \x01(\x0b\x32\x1e.faultlab.kv.StateMachineState\x12\x0e\n\x06\x64igest\x18\x02 \x01(\x06\"D\n\x17\x43hangeMembershipRequest\x12\r\n\x03\x61\x64\x64\x18\x01 \x01(\tH\x00\x12\x10\n\x06remove\x18\x02 \x01(\tH\x00\x42\x08\n\x06\x63hange\"\xb0\x01\n\x18\x43hangeMembershipResponse\x12\x33\n\rconfiguration\x18\x01 \x01(\x0b\x32\x1c.faultlab.raft.Configuration\x12\'\n\x07refused\x18\x0e \x01(\x0b\x32\x16.faultlab.node.Refused\x12\x36\n\x0foutcome_unknown\x18\x0f \x01(\x0b\x32\x1d.faultlab.node.OutcomeUnknown\"+\n\x19TransferLeadershipRequest\x12\x0e\n\x06target\x18\x01 \x01(\t\"\x8d\x01\n\x1aTransferLeadershipResponse\x12\x0e\n\x06target\x18\x01 \x01(\t\x12\'\n\x07refused\x18\x0e \x01(\x0b\x32\x16.faultlab.node.Refused\x12\x36\n\x0foutcome_unknown\x18\x0f \x01(\x0b\x32\x1d.faultlab.node.OutcomeUnknown\"\x93\x03\n\x08RaftView\x12!\n\x04role\x18\x01 \x01(\x0e\x32\x13.faultlab.raft.Role\x12\x0c\n\x04term\x18\x02 \x01(\x04\x12\x11\n\tvoted_for\x18\x03 \x01(\t\x12\x11\n\tleader_id\x18\x04 \x01(\t\x12\x14\n\x0c\x63ommit_index\x18\x05 \x01(\x04\x12\x14\n\x0clast_applied\x18\x06 \x01(\x04\x12\x17\n\x0f\x66irst_log_index\x18\x07 \x01(\x04\x12\x16\n\x0elast_log_index\x18\x08 \x01(\x04\x12\x15\n\rlast_log_term\x18\t \x01(\x04\x12\x16\n\x0esnapshot_index\x18\n \x01(\x04\x12\x0e\n\x06voters\x18\x0b \x03(\t\x12\x16\n\x0e\x61pplied_digest\x18\x0c \x01(\x06\x12*\n\tfollowers\x18\r \x03(\x0b\x32\x17.faultlab.raft.Follower\x12\x17\n\x0fwaiting_clients\x18\x0e \x01(\x04\x12\x14\n\x0ctransferring\x18\x0f \x01(\x08\x12\x12\n\nrecovering\x18\x11 \x01(\x08\x12\r\n\x05ready\x18\x10 \x01(\x08\"D\n\x08\x46ollower\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x12\n\nnext_index\x18\x02 \x01(\x04\x12\x13\n\x0bmatch_index\x18\x03 \x01(\x04*X\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0c\n\x08\x46OLLOWER\x10\x01\x12\x11\n\rPRE_CANDIDATE\x10\x02\x12\r\n\tCANDIDATE\x10\x03\x12\n\n\x06LEADER\x10\x04\x32\xb7\x03\n\x04Raft\x12H\n\x07PreVote\x12\x1d.faultlab.raft.PreVoteRequest\x1a\x1e.faultlab.raft.PreVoteResponse\x12T\n\x0bRequestVote\x12!.faultlab.raft.RequestVoteRequest\x1a\".faultlab.raft.RequestVoteResponse\x12Z\n\rAppendEntries\x12#.faultlab.raft.AppendEntriesRequest\x1a$.faultlab.raft.AppendEntriesResponse\x12`\n\x0fInstallSnapshot\x12%.faultlab.raft.InstallSnapshotRequest\x1a&.faultlab.raft.InstallSnapshotResponse\x12Q\n\nTimeoutNow\x12 .faultlab.raft.TimeoutNowRequest\x1a!.faultlab.raft.TimeoutNowResponse2\xdb\x01\n\tRaftAdmin\x12\x63\n\x10\x43hangeMembership\x12&.faultlab.raft.ChangeMembershipRequest\x1a\'.faultlab.raft.ChangeMembershipResponse\x12i\n\x12TransferLeadership\x12(.faultlab.raft.TransferLeadershipRequest\x1a).faultlab.raft.TransferLeadershipResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'protos.raft_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_STATEMACHINESTATE_VALUESENTRY']._loaded_options = None
-  _globals['_STATEMACHINESTATE_VALUESENTRY']._serialized_options = b'8\001'
-  _globals['_CLIENTSESSION_RESPONSESENTRY']._loaded_options = None
-  _globals['_CLIENTSESSION_RESPONSESENTRY']._serialized_options = b'8\001'
-  _globals['_ROLE']._serialized_start=3311
-  _globals['_ROLE']._serialized_end=3399
+  _globals['_ROLE']._serialized_start=2558
+  _globals['_ROLE']._serialized_end=2646
   _globals['_PREVOTEREQUEST']._serialized_start=72
   _globals['_PREVOTEREQUEST']._serialized_end=171
   _globals['_PREVOTERESPONSE']._serialized_start=173
@@ -50,51 +46,41 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_APPENDENTRIESREQUEST']._serialized_start=423
   _globals['_APPENDENTRIESREQUEST']._serialized_end=605
   _globals['_APPENDENTRIESRESPONSE']._serialized_start=607
-  _globals['_APPENDENTRIESRESPONSE']._serialized_end=708
-  _globals['_INSTALLSNAPSHOTREQUEST']._serialized_start=711
-  _globals['_INSTALLSNAPSHOTREQUEST']._serialized_end=937
-  _globals['_INSTALLSNAPSHOTRESPONSE']._serialized_start=939
-  _globals['_INSTALLSNAPSHOTRESPONSE']._serialized_end=1000
-  _globals['_TIMEOUTNOWREQUEST']._serialized_start=1002
-  _globals['_TIMEOUTNOWREQUEST']._serialized_end=1054
-  _globals['_TIMEOUTNOWRESPONSE']._serialized_start=1056
-  _globals['_TIMEOUTNOWRESPONSE']._serialized_end=1090
-  _globals['_LOGENTRY']._serialized_start=1093
-  _globals['_LOGENTRY']._serialized_end=1279
-  _globals['_NOOP']._serialized_start=1281
-  _globals['_NOOP']._serialized_end=1287
-  _globals['_COMMAND']._serialized_start=1290
-  _globals['_COMMAND']._serialized_end=1563
-  _globals['_CONFIGURATION']._serialized_start=1565
-  _globals['_CONFIGURATION']._serialized_end=1596
-  _globals['_VOTE']._serialized_start=1598
-  _globals['_VOTE']._serialized_end=1645
-  _globals['_SNAPSHOT']._serialized_start=1648
-  _globals['_SNAPSHOT']._serialized_end=1782
-  _globals['_STATEMACHINESTATE']._serialized_start=1785
-  _globals['_STATEMACHINESTATE']._serialized_end=1977
-  _globals['_STATEMACHINESTATE_VALUESENTRY']._serialized_start=1932
-  _globals['_STATEMACHINESTATE_VALUESENTRY']._serialized_end=1977
-  _globals['_CLIENTSESSION']._serialized_start=1980
-  _globals['_CLIENTSESSION']._serialized_end=2126
-  _globals['_CLIENTSESSION_RESPONSESENTRY']._serialized_start=2078
-  _globals['_CLIENTSESSION_RESPONSESENTRY']._serialized_end=2126
-  _globals['_STATEMACHINERESULT']._serialized_start=2129
-  _globals['_STATEMACHINERESULT']._serialized_end=2415
-  _globals['_CHANGEMEMBERSHIPREQUEST']._serialized_start=2417
-  _globals['_CHANGEMEMBERSHIPREQUEST']._serialized_end=2485
-  _globals['_CHANGEMEMBERSHIPRESPONSE']._serialized_start=2488
-  _globals['_CHANGEMEMBERSHIPRESPONSE']._serialized_end=2664
-  _globals['_TRANSFERLEADERSHIPREQUEST']._serialized_start=2666
-  _globals['_TRANSFERLEADERSHIPREQUEST']._serialized_end=2709
-  _globals['_TRANSFERLEADERSHIPRESPONSE']._serialized_start=2712
-  _globals['_TRANSFERLEADERSHIPRESPONSE']._serialized_end=2853
-  _globals['_RAFTVIEW']._serialized_start=2856
-  _globals['_RAFTVIEW']._serialized_end=3239
-  _globals['_FOLLOWER']._serialized_start=3241
-  _globals['_FOLLOWER']._serialized_end=3309
-  _globals['_RAFT']._serialized_start=3402
-  _globals['_RAFT']._serialized_end=3841
-  _globals['_RAFTADMIN']._serialized_start=3844
-  _globals['_RAFTADMIN']._serialized_end=4063
+  _globals['_APPENDENTRIESRESPONSE']._serialized_end=728
+  _globals['_INSTALLSNAPSHOTREQUEST']._serialized_start=731
+  _globals['_INSTALLSNAPSHOTREQUEST']._serialized_end=957
+  _globals['_INSTALLSNAPSHOTRESPONSE']._serialized_start=959
+  _globals['_INSTALLSNAPSHOTRESPONSE']._serialized_end=1039
+  _globals['_TIMEOUTNOWREQUEST']._serialized_start=1041
+  _globals['_TIMEOUTNOWREQUEST']._serialized_end=1093
+  _globals['_TIMEOUTNOWRESPONSE']._serialized_start=1095
+  _globals['_TIMEOUTNOWRESPONSE']._serialized_end=1129
+  _globals['_LOGENTRY']._serialized_start=1132
+  _globals['_LOGENTRY']._serialized_end=1316
+  _globals['_NOOP']._serialized_start=1318
+  _globals['_NOOP']._serialized_end=1324
+  _globals['_CONFIGURATION']._serialized_start=1326
+  _globals['_CONFIGURATION']._serialized_end=1357
+  _globals['_VOTE']._serialized_start=1359
+  _globals['_VOTE']._serialized_end=1426
+  _globals['_SNAPSHOT']._serialized_start=1429
+  _globals['_SNAPSHOT']._serialized_end=1563
+  _globals['_SNAPSHOTDATA']._serialized_start=1565
+  _globals['_SNAPSHOTDATA']._serialized_end=1642
+  _globals['_CHANGEMEMBERSHIPREQUEST']._serialized_start=1644
+  _globals['_CHANGEMEMBERSHIPREQUEST']._serialized_end=1712
+  _globals['_CHANGEMEMBERSHIPRESPONSE']._serialized_start=1715
+  _globals['_CHANGEMEMBERSHIPRESPONSE']._serialized_end=1891
+  _globals['_TRANSFERLEADERSHIPREQUEST']._serialized_start=1893
+  _globals['_TRANSFERLEADERSHIPREQUEST']._serialized_end=1936
+  _globals['_TRANSFERLEADERSHIPRESPONSE']._serialized_start=1939
+  _globals['_TRANSFERLEADERSHIPRESPONSE']._serialized_end=2080
+  _globals['_RAFTVIEW']._serialized_start=2083
+  _globals['_RAFTVIEW']._serialized_end=2486
+  _globals['_FOLLOWER']._serialized_start=2488
+  _globals['_FOLLOWER']._serialized_end=2556
+  _globals['_RAFT']._serialized_start=2649
+  _globals['_RAFT']._serialized_end=3088
+  _globals['_RAFTADMIN']._serialized_start=3091
+  _globals['_RAFTADMIN']._serialized_end=3310
 # @@protoc_insertion_point(module_scope)

@@ -83,16 +83,18 @@ class AppendEntriesRequest(_message.Message):
     def __init__(self, term: _Optional[int] = ..., leader_id: _Optional[str] = ..., prev_log_index: _Optional[int] = ..., prev_log_term: _Optional[int] = ..., entries: _Optional[_Iterable[_Union[LogEntry, _Mapping]]] = ..., leader_commit: _Optional[int] = ..., round: _Optional[int] = ...) -> None: ...
 
 class AppendEntriesResponse(_message.Message):
-    __slots__ = ("term", "success", "conflict_term", "conflict_index")
+    __slots__ = ("term", "success", "conflict_term", "conflict_index", "recovering")
     TERM_FIELD_NUMBER: _ClassVar[int]
     SUCCESS_FIELD_NUMBER: _ClassVar[int]
     CONFLICT_TERM_FIELD_NUMBER: _ClassVar[int]
     CONFLICT_INDEX_FIELD_NUMBER: _ClassVar[int]
+    RECOVERING_FIELD_NUMBER: _ClassVar[int]
     term: int
     success: bool
     conflict_term: int
     conflict_index: int
-    def __init__(self, term: _Optional[int] = ..., success: _Optional[bool] = ..., conflict_term: _Optional[int] = ..., conflict_index: _Optional[int] = ...) -> None: ...
+    recovering: bool
+    def __init__(self, term: _Optional[int] = ..., success: _Optional[bool] = ..., conflict_term: _Optional[int] = ..., conflict_index: _Optional[int] = ..., recovering: _Optional[bool] = ...) -> None: ...
 
 class InstallSnapshotRequest(_message.Message):
     __slots__ = ("term", "leader_id", "last_included_index", "last_included_term", "offset", "data", "done", "configuration", "round")
@@ -117,12 +119,14 @@ class InstallSnapshotRequest(_message.Message):
     def __init__(self, term: _Optional[int] = ..., leader_id: _Optional[str] = ..., last_included_index: _Optional[int] = ..., last_included_term: _Optional[int] = ..., offset: _Optional[int] = ..., data: _Optional[bytes] = ..., done: _Optional[bool] = ..., configuration: _Optional[_Union[Configuration, _Mapping]] = ..., round: _Optional[int] = ...) -> None: ...
 
 class InstallSnapshotResponse(_message.Message):
-    __slots__ = ("term", "bytes_stored")
+    __slots__ = ("term", "bytes_stored", "installed")
     TERM_FIELD_NUMBER: _ClassVar[int]
     BYTES_STORED_FIELD_NUMBER: _ClassVar[int]
+    INSTALLED_FIELD_NUMBER: _ClassVar[int]
     term: int
     bytes_stored: int
-    def __init__(self, term: _Optional[int] = ..., bytes_stored: _Optional[int] = ...) -> None: ...
+    installed: bool
+    def __init__(self, term: _Optional[int] = ..., bytes_stored: _Optional[int] = ..., installed: _Optional[bool] = ...) -> None: ...
 
 class TimeoutNowRequest(_message.Message):
     __slots__ = ("term", "leader_id")
@@ -148,27 +152,13 @@ class LogEntry(_message.Message):
     term: int
     index: int
     no_op: NoOp
-    command: Command
+    command: _kv_pb2.Command
     configuration: Configuration
-    def __init__(self, term: _Optional[int] = ..., index: _Optional[int] = ..., no_op: _Optional[_Union[NoOp, _Mapping]] = ..., command: _Optional[_Union[Command, _Mapping]] = ..., configuration: _Optional[_Union[Configuration, _Mapping]] = ...) -> None: ...
+    def __init__(self, term: _Optional[int] = ..., index: _Optional[int] = ..., no_op: _Optional[_Union[NoOp, _Mapping]] = ..., command: _Optional[_Union[_kv_pb2.Command, _Mapping]] = ..., configuration: _Optional[_Union[Configuration, _Mapping]] = ...) -> None: ...
 
 class NoOp(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
-
-class Command(_message.Message):
-    __slots__ = ("put", "compare_and_set", "append", "delete", "open_session")
-    PUT_FIELD_NUMBER: _ClassVar[int]
-    COMPARE_AND_SET_FIELD_NUMBER: _ClassVar[int]
-    APPEND_FIELD_NUMBER: _ClassVar[int]
-    DELETE_FIELD_NUMBER: _ClassVar[int]
-    OPEN_SESSION_FIELD_NUMBER: _ClassVar[int]
-    put: _kv_pb2.PutRequest
-    compare_and_set: _kv_pb2.CompareAndSetRequest
-    append: _kv_pb2.AppendRequest
-    delete: _kv_pb2.DeleteRequest
-    open_session: _kv_pb2.OpenSessionRequest
-    def __init__(self, put: _Optional[_Union[_kv_pb2.PutRequest, _Mapping]] = ..., compare_and_set: _Optional[_Union[_kv_pb2.CompareAndSetRequest, _Mapping]] = ..., append: _Optional[_Union[_kv_pb2.AppendRequest, _Mapping]] = ..., delete: _Optional[_Union[_kv_pb2.DeleteRequest, _Mapping]] = ..., open_session: _Optional[_Union[_kv_pb2.OpenSessionRequest, _Mapping]] = ...) -> None: ...
 
 class Configuration(_message.Message):
     __slots__ = ("voters",)
@@ -177,12 +167,14 @@ class Configuration(_message.Message):
     def __init__(self, voters: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Vote(_message.Message):
-    __slots__ = ("current_term", "voted_for")
+    __slots__ = ("current_term", "voted_for", "recovering")
     CURRENT_TERM_FIELD_NUMBER: _ClassVar[int]
     VOTED_FOR_FIELD_NUMBER: _ClassVar[int]
+    RECOVERING_FIELD_NUMBER: _ClassVar[int]
     current_term: int
     voted_for: str
-    def __init__(self, current_term: _Optional[int] = ..., voted_for: _Optional[str] = ...) -> None: ...
+    recovering: bool
+    def __init__(self, current_term: _Optional[int] = ..., voted_for: _Optional[str] = ..., recovering: _Optional[bool] = ...) -> None: ...
 
 class Snapshot(_message.Message):
     __slots__ = ("last_included_index", "last_included_term", "configuration", "data")
@@ -196,51 +188,13 @@ class Snapshot(_message.Message):
     data: bytes
     def __init__(self, last_included_index: _Optional[int] = ..., last_included_term: _Optional[int] = ..., configuration: _Optional[_Union[Configuration, _Mapping]] = ..., data: _Optional[bytes] = ...) -> None: ...
 
-class StateMachineState(_message.Message):
-    __slots__ = ("values", "sessions", "digest")
-    class ValuesEntry(_message.Message):
-        __slots__ = ("key", "value")
-        KEY_FIELD_NUMBER: _ClassVar[int]
-        VALUE_FIELD_NUMBER: _ClassVar[int]
-        key: str
-        value: bytes
-        def __init__(self, key: _Optional[str] = ..., value: _Optional[bytes] = ...) -> None: ...
-    VALUES_FIELD_NUMBER: _ClassVar[int]
-    SESSIONS_FIELD_NUMBER: _ClassVar[int]
+class SnapshotData(_message.Message):
+    __slots__ = ("state", "digest")
+    STATE_FIELD_NUMBER: _ClassVar[int]
     DIGEST_FIELD_NUMBER: _ClassVar[int]
-    values: _containers.ScalarMap[str, bytes]
-    sessions: _containers.RepeatedCompositeFieldContainer[ClientSession]
+    state: _kv_pb2.StateMachineState
     digest: int
-    def __init__(self, values: _Optional[_Mapping[str, bytes]] = ..., sessions: _Optional[_Iterable[_Union[ClientSession, _Mapping]]] = ..., digest: _Optional[int] = ...) -> None: ...
-
-class ClientSession(_message.Message):
-    __slots__ = ("session", "responses")
-    class ResponsesEntry(_message.Message):
-        __slots__ = ("key", "value")
-        KEY_FIELD_NUMBER: _ClassVar[int]
-        VALUE_FIELD_NUMBER: _ClassVar[int]
-        key: int
-        value: bytes
-        def __init__(self, key: _Optional[int] = ..., value: _Optional[bytes] = ...) -> None: ...
-    SESSION_FIELD_NUMBER: _ClassVar[int]
-    RESPONSES_FIELD_NUMBER: _ClassVar[int]
-    session: int
-    responses: _containers.ScalarMap[int, bytes]
-    def __init__(self, session: _Optional[int] = ..., responses: _Optional[_Mapping[int, bytes]] = ...) -> None: ...
-
-class StateMachineResult(_message.Message):
-    __slots__ = ("put", "compare_and_set", "append", "delete", "open_session")
-    PUT_FIELD_NUMBER: _ClassVar[int]
-    COMPARE_AND_SET_FIELD_NUMBER: _ClassVar[int]
-    APPEND_FIELD_NUMBER: _ClassVar[int]
-    DELETE_FIELD_NUMBER: _ClassVar[int]
-    OPEN_SESSION_FIELD_NUMBER: _ClassVar[int]
-    put: _kv_pb2.PutResponse
-    compare_and_set: _kv_pb2.CompareAndSetResponse
-    append: _kv_pb2.AppendResponse
-    delete: _kv_pb2.DeleteResponse
-    open_session: _kv_pb2.OpenSessionResponse
-    def __init__(self, put: _Optional[_Union[_kv_pb2.PutResponse, _Mapping]] = ..., compare_and_set: _Optional[_Union[_kv_pb2.CompareAndSetResponse, _Mapping]] = ..., append: _Optional[_Union[_kv_pb2.AppendResponse, _Mapping]] = ..., delete: _Optional[_Union[_kv_pb2.DeleteResponse, _Mapping]] = ..., open_session: _Optional[_Union[_kv_pb2.OpenSessionResponse, _Mapping]] = ...) -> None: ...
+    def __init__(self, state: _Optional[_Union[_kv_pb2.StateMachineState, _Mapping]] = ..., digest: _Optional[int] = ...) -> None: ...
 
 class ChangeMembershipRequest(_message.Message):
     __slots__ = ("add", "remove")
@@ -277,7 +231,7 @@ class TransferLeadershipResponse(_message.Message):
     def __init__(self, target: _Optional[str] = ..., refused: _Optional[_Union[_node_pb2.Refused, _Mapping]] = ..., outcome_unknown: _Optional[_Union[_node_pb2.OutcomeUnknown, _Mapping]] = ...) -> None: ...
 
 class RaftView(_message.Message):
-    __slots__ = ("role", "term", "voted_for", "leader_id", "commit_index", "last_applied", "first_log_index", "last_log_index", "last_log_term", "snapshot_index", "voters", "applied_digest", "followers", "waiting_clients", "transferring", "ready")
+    __slots__ = ("role", "term", "voted_for", "leader_id", "commit_index", "last_applied", "first_log_index", "last_log_index", "last_log_term", "snapshot_index", "voters", "applied_digest", "followers", "waiting_clients", "transferring", "recovering", "ready")
     ROLE_FIELD_NUMBER: _ClassVar[int]
     TERM_FIELD_NUMBER: _ClassVar[int]
     VOTED_FOR_FIELD_NUMBER: _ClassVar[int]
@@ -293,6 +247,7 @@ class RaftView(_message.Message):
     FOLLOWERS_FIELD_NUMBER: _ClassVar[int]
     WAITING_CLIENTS_FIELD_NUMBER: _ClassVar[int]
     TRANSFERRING_FIELD_NUMBER: _ClassVar[int]
+    RECOVERING_FIELD_NUMBER: _ClassVar[int]
     READY_FIELD_NUMBER: _ClassVar[int]
     role: Role
     term: int
@@ -309,8 +264,9 @@ class RaftView(_message.Message):
     followers: _containers.RepeatedCompositeFieldContainer[Follower]
     waiting_clients: int
     transferring: bool
+    recovering: bool
     ready: bool
-    def __init__(self, role: _Optional[_Union[Role, str]] = ..., term: _Optional[int] = ..., voted_for: _Optional[str] = ..., leader_id: _Optional[str] = ..., commit_index: _Optional[int] = ..., last_applied: _Optional[int] = ..., first_log_index: _Optional[int] = ..., last_log_index: _Optional[int] = ..., last_log_term: _Optional[int] = ..., snapshot_index: _Optional[int] = ..., voters: _Optional[_Iterable[str]] = ..., applied_digest: _Optional[int] = ..., followers: _Optional[_Iterable[_Union[Follower, _Mapping]]] = ..., waiting_clients: _Optional[int] = ..., transferring: _Optional[bool] = ..., ready: _Optional[bool] = ...) -> None: ...
+    def __init__(self, role: _Optional[_Union[Role, str]] = ..., term: _Optional[int] = ..., voted_for: _Optional[str] = ..., leader_id: _Optional[str] = ..., commit_index: _Optional[int] = ..., last_applied: _Optional[int] = ..., first_log_index: _Optional[int] = ..., last_log_index: _Optional[int] = ..., last_log_term: _Optional[int] = ..., snapshot_index: _Optional[int] = ..., voters: _Optional[_Iterable[str]] = ..., applied_digest: _Optional[int] = ..., followers: _Optional[_Iterable[_Union[Follower, _Mapping]]] = ..., waiting_clients: _Optional[int] = ..., transferring: _Optional[bool] = ..., recovering: _Optional[bool] = ..., ready: _Optional[bool] = ...) -> None: ...
 
 class Follower(_message.Message):
     __slots__ = ("node_id", "next_index", "match_index")

@@ -1,0 +1,1 @@
+"""One protocol each: the reference solutions."""

@@ -1,0 +1,1 @@
+"""Pure pieces that protocols share. Nothing here knows of time, networks or disks."""

@@ -1,0 +1,1 @@
+"""The virtual world: the same cores on a loop without waiting, replayable from a seed."""

@@ -1,0 +1,368 @@
+"""SimCluster: a whole cluster as one deterministic program.
+
+One seed gives one course of events, whatever PYTHONHASHSEED is; `digest` proves it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from random import Random
+from typing import Any, Protocol, TypeVar
+
+from google.protobuf.message import Message
+
+from nodes.cluster.api import (
+    CLIENT,
+    ClusterSpec,
+    Indeterminate,
+    Link,
+    LinkState,
+    NodeState,
+    Refused,
+    RpcFault,
+)
+from nodes.cluster.faults import Faults
+from nodes.core import Call, Caller, Core, Effect, Env, Event, NodeId, NoteValue, Param, Requested
+from nodes.sim.disk import SimDisk
+from nodes.sim.loop import run_virtual
+from nodes.sim.network import Complete, SimNetwork
+from nodes.sim.node import SimNode, describe
+from nodes.sim.purity import step_twice
+from nodes.timeline import CRASHED, FAULT, RECEIVED, SENT, STARTED, TIMER, TimelineEvent
+
+T = TypeVar("T")
+POLL_MS = 5  # virtual; `until` looks this often
+
+SUPPORTED = frozenset(
+    {"partition", "isolate", "cut", "sever", "delay", "skew", "heal"}
+    | {"kill", "pause", "resume", "restart", "wipe", "power-cut"}
+    | {"lose", "duplicate", "reorder"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SimOptions:
+    """How the virtual world behaves. Ranges are drawn from uniformly, in milliseconds."""
+
+    latency_ms: tuple[float, float] = (0.2, 1.0)  # one way
+    sync_ms: tuple[float, float] = (0.0, 0.0)
+    purity: bool = False  # step everything twice and compare
+    record: bool = False  # keep the timeline
+
+
+class Observer(Protocol):
+    """Sees every step after its effects were carried out; raises to stop the run."""
+
+    def __call__(
+        self, cluster: SimCluster, node: NodeId, event: Event, effects: Sequence[Effect]
+    ) -> None: ...
+
+
+class SimCluster:
+    """Implements Cluster and World (nodes.cluster.api) in virtual time.
+
+    `cores` overrides the class that runs at a node; by default it is what the spec names.
+    """
+
+    runtime = "sim"
+    supports = SUPPORTED
+
+    def __init__(
+        self,
+        spec: ClusterSpec,
+        *,
+        options: SimOptions | None = None,
+        cores: Mapping[NodeId, type[Core]] | None = None,
+        observers: Sequence[Observer] = (),
+    ) -> None:
+        self.spec = spec
+        self.options = options or SimOptions()
+        self.observers = observers
+        self.loop = asyncio.get_running_loop()
+        self.timeline: list[TimelineEvent] = []
+        self.steps = 0
+        self._digest = hashlib.blake2b(digest_size=16)
+        self._rng = Random(f"{spec.seed}:world")
+        self._cores = {node.id: load_core(node.core) for node in spec.nodes} | dict(cores or {})
+        self._lamport = dict.fromkeys((*spec.node_ids, CLIENT), 0)
+        self._sent_lamport: dict[str, int] = {}
+        self._sequence = 0
+        self._main = asyncio.current_task()
+        self.failure: BaseException | None = None
+        self.network = SimNetwork(
+            self.loop, Random(f"{spec.seed}:network"), self.options.latency_ms, self._deliver
+        )
+        lies = spec.params.get("fsync", "on") == "off"
+        self._nodes = {
+            id: SimNode(self, id, SimDisk(Random(f"{spec.seed}:{id}:disk"), lies=lies))
+            for id in spec.node_ids
+        }
+        self.faults = Faults(self, on_event=self._fault_event, seed=spec.seed)
+
+    async def __aenter__(self) -> SimCluster:
+        for node in self._nodes:
+            await self.start(node)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for node in self._nodes.values():
+            if node.state != NodeState.DOWN:
+                node.crash(power_cut=False)
+
+    # ------------------------------------------------------------------------------------- Cluster
+
+    @property
+    def nodes(self) -> tuple[NodeId, ...]:
+        """Ids in order."""
+        return self.spec.node_ids
+
+    @property
+    def params(self) -> Mapping[str, Param]:
+        """The lab's settings."""
+        return self.spec.params
+
+    @property
+    def digest(self) -> str:
+        """Of every event and effect so far: equal for equal seeds."""
+        return self._digest.hexdigest()
+
+    def now_ms(self) -> int:
+        """Virtual time since the beginning."""
+        return int(self.loop.time() * 1000 + 1e-6)
+
+    async def sleep(self, ms: float) -> None:
+        """Lets virtual time pass."""
+        await asyncio.sleep(ms / 1000)
+
+    async def until(
+        self, what: str, holds: Callable[[], Awaitable[T | None]], *, within_ms: int
+    ) -> T:
+        """See Cluster.until."""
+        began_ms = self.now_ms()
+        while True:
+            result = await holds()
+            if result is not None and result is not False:
+                return result
+            if self.now_ms() - began_ms >= within_ms:
+                raise TimeoutError(f"{what}: not within {within_ms} ms")
+            await self.sleep(POLL_MS)
+
+    async def call(self, node: NodeId, request: Message, *, timeout_ms: int) -> Message:
+        """See Cluster.call."""
+        ended: asyncio.Future[tuple[Message | None, str]] = self.loop.create_future()
+
+        def complete(response: Message | None, reason: str) -> None:
+            if not ended.done():
+                ended.set_result((response, reason))
+
+        message = self.network.call(CLIENT, node, request, timeout_ms, complete)
+        self._record_send(CLIENT, node, message, request)
+        response, reason = await ended
+        if response is None:
+            raise Indeterminate(reason)
+        return definite(response)
+
+    async def view(self, node: NodeId) -> Message | None:
+        """See Cluster.view."""
+        return self.view_now(node)
+
+    def view_now(self, node: NodeId) -> Message | None:
+        """The same without waiting: for invariants, between two steps."""
+        simulated = self._nodes[node]
+        if simulated.state != NodeState.UP or simulated.core is None:
+            return None
+        return simulated.core.view()
+
+    # --------------------------------------------------------------------------------------- World
+
+    def node_state(self, node: NodeId) -> NodeState:
+        """Up, down or paused."""
+        return self._nodes[node].state
+
+    async def set_links(self, wanted: Mapping[Link, LinkState]) -> None:
+        """See World.set_links."""
+        self.network.set_links(wanted)
+
+    async def set_rpc_faults(self, node: NodeId, faults: tuple[RpcFault, ...], seed: int) -> None:
+        """See World.set_rpc_faults; the seed is that of the simulation."""
+        del seed
+        self.network.rpc_faults[node] = faults
+
+    async def set_clock(self, node: NodeId, *, offset_ms: int, rate: float) -> None:
+        """See World.set_clock."""
+        self._nodes[node].clock = (offset_ms, self.now_ms(), rate)
+
+    async def kill(self, node: NodeId) -> None:
+        """See World.kill."""
+        self.crash_now(node)
+
+    async def power_cut(self, node: NodeId) -> None:
+        """See World.power_cut."""
+        self.crash_now(node, power_cut=True)
+
+    async def start(self, node: NodeId) -> None:
+        """See World.start."""
+        simulated = self._nodes[node]
+        self._record(node, STARTED, {})
+        rng = Random(f"{self.spec.seed}:{node}:{simulated.incarnation}")
+        env = Env(node, self.spec.peers_of(node), rng, self.spec.params)
+        simulated.start(lambda: self._cores[node](env))
+
+    async def wipe(self, node: NodeId) -> None:
+        """See World.wipe."""
+        self._nodes[node].disk.wipe()
+        self._nodes[node].amnesia = True
+
+    async def pause(self, node: NodeId) -> None:
+        """See World.pause."""
+        self._nodes[node].pause()
+
+    async def resume(self, node: NodeId) -> None:
+        """See World.resume."""
+        self._nodes[node].resume()
+
+    def crash_now(self, node: NodeId, *, power_cut: bool = False) -> None:
+        """Kills a node on the spot."""
+        self._nodes[node].crash(power_cut=power_cut)
+        self.network.node_died(node)
+        self._record(node, CRASHED, {"power_cut": power_cut})
+
+    def crash_after(self, node: NodeId, effects: int) -> None:
+        """Kills a node just before it carries out one more effect than `effects`."""
+        self._nodes[node].effects_until_crash = effects
+
+    # ------------------------------------------------------------------------------ used by SimNode
+
+    def step(self, node: SimNode, core: Core, event: Event) -> list[Effect]:
+        """Steps a core; whatever it raises ends the run."""
+        self.steps += 1
+        try:
+            if self.options.purity:
+                effects = step_twice(core, event, node.now())
+            else:
+                effects = core.step(event, node.now())
+        except Exception as error:
+            error.add_note(f"{node.node_id} at {self.now_ms()} ms, seed {self.spec.seed}")
+            self.fail(error)
+            return []
+        kind, message = describe(event)
+        if kind.startswith("timer"):
+            self._record(node.node_id, TIMER, {"timer": kind[6:]})
+        line = f"{self.loop.time():.6f}|{node.node_id}|{kind}|{len(effects)}"
+        self._digest.update(line.encode())
+        if message is not None:
+            self._digest.update(message.SerializeToString(deterministic=True))
+        return effects
+
+    def stepped(self, node: SimNode, event: Event, effects: Sequence[Effect]) -> None:
+        """All effects of a step were carried out."""
+        for observer in self.observers:
+            try:
+                observer(self, node.node_id, event, effects)
+            except Exception as error:
+                error.add_note(f"{node.node_id} at {self.now_ms()} ms, seed {self.spec.seed}")
+                self.fail(error)
+
+    def sync_ms(self) -> float:
+        """How long the disk takes this time."""
+        return self._rng.uniform(*self.options.sync_ms)
+
+    def call_peer(self, node: NodeId, call: Call, complete: Complete) -> None:
+        """Sends a call of a core."""
+        message = self.network.call(node, call.peer, call.request, call.timeout_ms, complete)
+        self._record_send(node, call.peer, message, call.request)
+
+    def respond(self, node: NodeId, caller: Caller, response: Message) -> None:
+        """Sends a response of a core."""
+        self._record_send(node, caller.node, f"{caller.node}-{caller.call_id}r", response)
+        self.network.respond(caller, response)
+
+    def noted(self, node: NodeId, kind: str, fields: Mapping[str, NoteValue]) -> None:
+        """A core's own remark."""
+        self._record(node, kind, fields)
+
+    def fail(self, error: BaseException) -> None:
+        """Ends the run: `simulate` raises the first failure."""
+        if self.failure is None:
+            self.failure = error
+            if self._main is not None:
+                self._main.cancel()
+
+    # ------------------------------------------------------------------------------------- plumbing
+
+    def _deliver(self, target: NodeId, caller: Caller, request: Message, message: str) -> bool:
+        node = self._nodes[target]
+        if node.state == NodeState.DOWN:
+            return False
+        if self.options.record:
+            self._lamport[target] = max(self._lamport[target], self._sent_lamport.get(message, 0))
+            self._record(target, RECEIVED, {"message": message, "from": caller.node})
+        node.take(Requested(caller, request))
+        return True
+
+    def _record_send(self, node: NodeId, peer: NodeId, message: str, content: Message) -> None:
+        if self.options.record:
+            fields = {"message": message, "to": peer, "type": content.DESCRIPTOR.name}
+            self._record(node, SENT, fields)
+            self._sent_lamport[message] = self._lamport[node]
+
+    def _record(self, node: NodeId, kind: str, fields: Mapping[str, NoteValue]) -> None:
+        if not self.options.record:
+            return
+        self._lamport[node] += 1
+        self._sequence += 1
+        at_ms = round(self.loop.time() * 1000, 3)
+        self.timeline.append(
+            TimelineEvent(node, self._sequence, self._lamport[node], at_ms, kind, dict(fields))
+        )
+
+    def _fault_event(self, kind: str, fields: Mapping[str, Any]) -> None:
+        self._record(CLIENT, FAULT, {"fault": kind, **{k: str(v) for k, v in fields.items()}})
+
+
+def load_core(name: str) -> type[Core]:
+    """The class that `module:Class` names."""
+    module, _, class_name = name.partition(":")
+    core: type[Core] = getattr(import_module(module), class_name)
+    return core
+
+
+def definite(response: Message) -> Message:
+    """The response, unless the node declined in it (protos/node.proto): Refused, Indeterminate."""
+    for name, field in response.DESCRIPTOR.fields_by_name.items():
+        if name == "refused" and response.HasField(name):
+            refused = getattr(response, field.name)
+            raise Refused(refused.reason, refused.hint or None)
+        if name == "outcome_unknown" and response.HasField(name):
+            raise Indeterminate(getattr(response, field.name).reason)
+    return response
+
+
+def simulate(
+    spec: ClusterSpec,
+    program: Callable[[SimCluster], Coroutine[Any, Any, T]],
+    *,
+    options: SimOptions | None = None,
+    cores: Mapping[NodeId, type[Core]] | None = None,
+    observers: Sequence[Observer] = (),
+) -> T:
+    """Runs `program` against a fresh simulated cluster, in virtual time.
+
+    Raises whatever the program, a core or an observer raised first.
+    """
+
+    async def main() -> T:
+        cluster = SimCluster(spec, options=options, cores=cores, observers=observers)
+        try:
+            async with cluster:
+                return await program(cluster)
+        except asyncio.CancelledError:
+            if cluster.failure is not None:
+                raise cluster.failure from None
+            raise
+
+    return run_virtual(main)
