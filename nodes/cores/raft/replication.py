@@ -118,7 +118,8 @@ class Replication(Election):
         prev_log_index = progress.next_index - 1
         prev_log_term = self.log.term_at(prev_log_index)
         entries: list[pb.LogEntry] = []
-        if prev_log_term is None or progress.snapshot is not None:
+        discarded = prev_log_term is None or progress.next_index < self.log.first_index
+        if discarded or progress.snapshot is not None:
             self.send_snapshot(peer)
             prev_log_index, prev_log_term = 0, 0  # A bare heartbeat: says only who leads.
         elif progress.may_send(self.max_inflight):

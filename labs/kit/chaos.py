@@ -1,0 +1,121 @@
+"""Random faults from a seed: a safety phase in which anything may fail, then a heal.
+
+Swarm testing: every seed draws its own subset of faults and its own strength of them, since a run
+in which everything happens at once hides what a few faults do together for long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+from typing import Protocol
+
+from nodes.cluster import fault_kinds as kinds
+from nodes.cluster.api import Cluster, NodeState
+from nodes.cluster.faults import Fault, FaultRefused
+from nodes.core import NodeId
+
+
+class ChaosCluster(Cluster, Protocol):
+    """A cluster that also says which nodes are up."""
+
+    def node_state(self, node: NodeId) -> NodeState: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Injection:
+    """One fault of a run, and when."""
+
+    at_ms: int
+    fault: Fault
+
+
+Draw = Callable[[Random, tuple[NodeId, ...]], Fault]
+
+
+def _two(rng: Random, nodes: tuple[NodeId, ...]) -> tuple[NodeId, NodeId]:
+    first, second = rng.sample(nodes, 2)
+    return first, second
+
+
+def _partition(rng: Random, nodes: tuple[NodeId, ...]) -> Fault:
+    shuffled = rng.sample(nodes, len(nodes))
+    size = rng.randint(1, len(nodes) - 1)
+    return kinds.Partition((tuple(shuffled[:size]), tuple(shuffled[size:])))
+
+
+# A dict keeps its order, so a seed draws the same on every Python.
+DRAWS: dict[str, Draw] = {
+    "partition": _partition,
+    "isolate": lambda rng, nodes: kinds.Isolate(rng.choice(nodes)),
+    "cut": lambda rng, nodes: kinds.Cut(*_two(rng, nodes), one_way=rng.random() < 0.5),
+    "sever": lambda rng, nodes: kinds.Sever(*_two(rng, nodes)),
+    "delay": lambda rng, nodes: kinds.Delay(*_two(rng, nodes), rng.randint(5, 150), 0),
+    "lose": lambda rng, nodes: kinds.Lose(rng.randint(2, 30)),
+    "duplicate": lambda rng, nodes: kinds.Duplicate(rng.randint(5, 50)),
+    "reorder": lambda rng, nodes: kinds.Reorder(rng.randint(5, 50), hold_ms=rng.randint(5, 300)),
+    "kill": lambda rng, nodes: kinds.Kill((rng.choice(nodes),)),
+    "power-cut": lambda rng, nodes: kinds.PowerCut((rng.choice(nodes),)),
+    "restart": lambda rng, nodes: kinds.Restart((rng.choice(nodes),)),
+    "pause": lambda rng, nodes: kinds.Pause((rng.choice(nodes),)),
+    "resume": lambda rng, nodes: kinds.Resume((rng.choice(nodes),)),
+    "skew": lambda rng, nodes: kinds.Skew((rng.choice(nodes),), rng.randint(-5000, 5000), 1.0),
+}
+
+
+class Chaos:
+    """A stream of faults against one cluster, drawn from `seed`.
+
+    `kinds` restricts what may be drawn; `pause_ms` is the longest time between two faults.
+    `injections` lists what was done, in order.
+    """
+
+    def __init__(
+        self,
+        cluster: ChaosCluster,
+        seed: int,
+        *,
+        kinds: tuple[str, ...] = tuple(DRAWS),
+        pause_ms: int | None = None,
+    ) -> None:
+        self.cluster = cluster
+        self.rng = Random(f"{seed}:chaos")
+        offered = [kind for kind in DRAWS if kind in kinds]
+        swarm = [kind for kind in offered if self.rng.random() < 0.5]
+        self.swarm = swarm or [self.rng.choice(offered)]
+        unit_ms = cluster.params.get("election_timeout_ms_max", 1000)
+        assert isinstance(unit_ms, int)
+        self.pause_ms = pause_ms or self.rng.choice([unit_ms // 4, unit_ms, 2 * unit_ms])
+        self.heal_share = self.rng.choice([0.1, 0.3, 0.5])
+        self.injections: list[Injection] = []
+
+    async def run(self, duration_ms: int) -> None:
+        """Faults for that long, then a heal."""
+        until_ms = self.cluster.now_ms() + duration_ms
+        while self.cluster.now_ms() < until_ms:
+            await self.cluster.sleep(self.rng.randint(1, self.pause_ms))
+            await self.inject(self.draw())
+        await self.inject(kinds.Heal())
+
+    def draw(self) -> Fault:
+        """The next fault. Nodes that are down are started sooner or later: a cluster that stays
+        dead tests nothing."""
+        if self.rng.random() < self.heal_share:
+            return kinds.Heal()
+        down = [node for node in self.cluster.nodes if self._state(node) == NodeState.DOWN]
+        if down and self.rng.random() < 0.5:
+            return kinds.Restart((self.rng.choice(down),))
+        return DRAWS[self.rng.choice(self.swarm)](self.rng, self.cluster.nodes)
+
+    async def inject(self, fault: Fault) -> None:
+        """A fault that makes no sense now, such as resuming a node that runs, is left out."""
+        at_ms = self.cluster.now_ms()
+        try:
+            await self.cluster.faults.inject(fault)
+        except FaultRefused:
+            return
+        self.injections.append(Injection(at_ms, fault))
+
+    def _state(self, node: NodeId) -> NodeState:
+        return self.cluster.node_state(node)
