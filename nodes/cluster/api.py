@@ -130,7 +130,7 @@ RpcFaultKind = Literal["lose_request", "lose_response", "duplicate", "reorder"]
 
 @dataclass(frozen=True, slots=True)
 class RpcFault:
-    """A fault on single calls from one node; `peer` None means every peer. See protos/node.proto."""
+    """A fault on single calls from one node (protos/node.proto); `peer` None means every peer."""
 
     kind: RpcFaultKind
     percent: float
@@ -196,6 +196,7 @@ class Cluster(Protocol):
 
     @property
     def faults(self) -> Faults: ...
+    def node_state(self, node: NodeId) -> NodeState: ...
     def now_ms(self) -> int: ...
     async def call(self, node: NodeId, request: Message, *, timeout_ms: int) -> Message:
         """Sends a client's request to a node over the link `client->node`.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from google.protobuf.message import Message
@@ -53,6 +53,7 @@ class SimNode:
         self.state = NodeState.DOWN
         self.core: Core | None = None
         self.incarnation = 0
+        self.steps = 0
         self.amnesia = False
         self.effects_until_crash: int | None = None
         self.clock = (0, 0.0, 1.0)  # wall = mono + offset, drifting at a rate since a moment
@@ -70,7 +71,6 @@ class SimNode:
         self.state = NodeState.UP
         self.core = make_core()
         self.take(self.disk.load(amnesia=self.amnesia))
-        self.amnesia = False
 
     def crash(self, *, power_cut: bool) -> None:
         """Everything volatile is gone, in the middle of whatever it was."""
@@ -146,6 +146,7 @@ class SimNode:
             self._sync_then(event, effects, len(effects))
             return
         self._busy = False
+        self.amnesia = False  # What the node made of it, if anything, is durable by now.
         self.world.stepped(self, event, effects)
 
     def _sync_then(self, event: Event, effects: list[Effect], position: int) -> None:
@@ -229,6 +230,3 @@ def describe(event: Event) -> tuple[str, Message | None]:
             return f"timer {name}", None
         case _:
             return "started", None
-
-
-Fields = Mapping[str, int | str | bool]

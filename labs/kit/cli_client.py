@@ -1,0 +1,179 @@
+"""`lab put | get | cas | append | delete`: client operations on the running lab."""
+
+from __future__ import annotations
+
+import base64
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from labs.kit.api_client import connect
+from labs.kit.durations import parse_ms
+from labs.kit.errors import ANSWER_IS_NO, COULD_NOT, DONE, LabError
+from labs.kit.output import JsonFlag, print_json, tell
+from labs.kit.text import visible, visible_bytes
+
+Key = Annotated[str, typer.Argument(metavar="KEY", help="UTF-8, at most 1 KiB.")]
+Node = Annotated[
+    str | None,
+    typer.Option("--node", help="Ask only this node, once, and follow no hint.", metavar="N"),
+]
+Timeout = Annotated[
+    str | None,
+    typer.Option(
+        "--timeout",
+        help="How long to try, such as 500ms or 3s. Default: 10 of the lab's longest timeouts.",
+        metavar="TIME",
+    ),
+]
+ValueText = Annotated[str | None, typer.Argument(metavar="VALUE", help="Any bytes; or use --file.")]
+ValueFile = Annotated[
+    Path | None, typer.Option("--file", help="Take the value from this file; - is stdin.")
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Registers the commands."""
+    for function in (put, get, cas, append, delete):
+        app.command()(function)
+
+
+def put(
+    key: Key,
+    value: ValueText = None,
+    file: ValueFile = None,
+    node: Node = None,
+    timeout: Timeout = None,
+    json: JsonFlag = False,
+) -> int:
+    """Set KEY to VALUE. Example: lab put colour blue"""
+    return _run({"verb": "put", "key": key, "value": _value(value, file)}, node, timeout, json)
+
+
+def append(
+    key: Key,
+    value: ValueText = None,
+    file: ValueFile = None,
+    node: Node = None,
+    timeout: Timeout = None,
+    json: JsonFlag = False,
+) -> int:
+    """Add VALUE at the end of what KEY holds."""
+    return _run({"verb": "append", "key": key, "value": _value(value, file)}, node, timeout, json)
+
+
+def get(
+    key: Key,
+    node: Node = None,
+    consistency: Annotated[
+        str,
+        typer.Option(
+            help="default (as the lab was started), linearizable, lease or stale.",
+            metavar="LEVEL",
+        ),
+    ] = "default",
+    timeout: Timeout = None,
+    json: JsonFlag = False,
+) -> int:
+    """Print what KEY holds; exit status 1 when there is no such key."""
+    return _run({"verb": "get", "key": key, "consistency": consistency}, node, timeout, json)
+
+
+def cas(
+    key: Key,
+    expected: Annotated[str, typer.Argument(metavar="OLD", help="What KEY must hold now.")],
+    value: Annotated[str | None, typer.Argument(metavar="NEW", help="What it shall hold.")] = None,
+    absent: Annotated[
+        bool, typer.Option("--absent", help="KEY must not exist; then give only NEW.")
+    ] = False,
+    node: Node = None,
+    timeout: Timeout = None,
+    json: JsonFlag = False,
+) -> int:
+    """Set KEY to NEW if it holds OLD; exit status 1 when it holds something else.
+
+    Examples: lab cas colour blue red; lab cas --absent colour blue
+    """
+    if absent == (value is not None):
+        raise LabError("give OLD and NEW, as in `lab cas x 1 2`, or `lab cas --absent x 1`")
+    new = expected if value is None else value
+    operation: dict[str, Any] = {"verb": "cas", "key": key, "value": os.fsencode(new)}
+    if value is not None:
+        operation["expected"] = os.fsencode(expected)
+    return _run(operation, node, timeout, json)
+
+
+def delete(key: Key, node: Node = None, timeout: Timeout = None, json: JsonFlag = False) -> int:
+    """Remove KEY."""
+    return _run({"verb": "delete", "key": key}, node, timeout, json)
+
+
+def _value(value: str | None, file: Path | None) -> bytes:
+    if (value is None) == (file is None):
+        raise LabError("give a VALUE, or --file FILE, and not both")
+    if file is None:
+        return os.fsencode(value or "")
+    if str(file) == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise LabError(f"cannot read {file}: {error.strerror}") from None
+
+
+def _run(operation: dict[str, Any], node: str | None, timeout: str | None, as_json: bool) -> int:
+    body = {**operation, "node": node, "key": _key(operation["key"])}
+    for name in ("value", "expected"):
+        if name in body:
+            body[f"{name}_base64"] = base64.b64encode(body.pop(name)).decode("ascii")
+    if timeout is not None:
+        body["timeout_ms"] = parse_ms(timeout, "--timeout")
+    # The conductor gives up by itself; its word is worth waiting for.
+    outcome = connect().post("/v1/operation", body, timeout_s=_patience_s(body))
+    if as_json:
+        print_json(outcome)
+    else:
+        _tell_outcome(operation["verb"], outcome)
+    if outcome["ok"] is None:
+        return COULD_NOT
+    missing = operation["verb"] == "get" and outcome.get("found") is False
+    return DONE if outcome["ok"] and not missing else ANSWER_IS_NO
+
+
+def _patience_s(body: dict[str, Any]) -> float:
+    return float(body.get("timeout_ms", 600_000)) / 1000 + 5
+
+
+def _key(text: str) -> str:
+    try:
+        return os.fsencode(text).decode("utf-8")
+    except UnicodeDecodeError:
+        raise LabError("a key must be UTF-8; values may be any bytes") from None
+
+
+def _tell_outcome(verb: str, outcome: dict[str, Any]) -> None:
+    where = f"{visible(str(outcome['node']))}, {outcome['elapsed_ms']:.1f} ms"
+    if outcome["ok"] is None:
+        tell(f"unknown: it may have happened, or may yet. {visible(str(outcome['error']))}")
+    elif not outcome["ok"] and verb == "cas" and "found" in outcome:
+        held = _held(outcome)
+        tell(f"no: the key {'does not exist' if held is None else f'holds {held}'} ({where})")
+    elif not outcome["ok"]:
+        tell(f"no: {visible(str(outcome['error']))}")
+    elif verb == "get" and not outcome["found"]:
+        tell(f"no such key ({where})")
+    elif verb == "get":
+        print(_held(outcome), flush=True)
+        tell(f"({where})")
+    else:
+        absent = verb == "delete" and outcome.get("found") is False
+        tell(f"{'ok, it was not there' if absent else 'ok'} ({where})")
+
+
+def _held(outcome: dict[str, Any]) -> str | None:
+    if outcome.get("value_base64"):
+        return visible_bytes(base64.b64decode(outcome["value_base64"]))
+    return None if outcome["value"] is None else visible(outcome["value"])

@@ -1,0 +1,242 @@
+"""`lab list | up | status | watch | logs | down | doctor`: a lab from its start to its end."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Annotated, Any
+
+import typer
+
+from labs.kit.api_client import ConductorClient, connect
+from labs.kit.errors import COULD_NOT, DONE, LabError
+from labs.kit.output import JsonFlag, print_json, tell
+from labs.kit.session import SessionFolder, home_folder
+
+DOWN_PATIENCE_S = 15.0
+
+
+def add_to(app: typer.Typer) -> None:
+    """Registers the commands."""
+    app.command(name="list")(list_labs)
+    for function in (up, status, watch, logs, down, doctor):
+        app.command()(function)
+
+
+def list_labs(json: JsonFlag = False) -> int:
+    """List the labs."""
+    from labs.kit.registry import all_labs
+
+    labs = all_labs()
+    if json:
+        print_json(
+            [
+                {
+                    "id": lab.id,
+                    "title": lab.title,
+                    "summary": lab.summary,
+                    "nodes": lab.nodes_default,
+                    "nodes_min": lab.nodes_min,
+                    "nodes_max": lab.nodes_max,
+                    "settings": [
+                        {"name": one.name, "default": one.default, "doc": one.doc}
+                        for one in lab.settings
+                    ],
+                    "client_verbs": list(lab.client_verbs),
+                    "readme": lab.readme,
+                }
+                for lab in labs
+            ]
+        )
+        return DONE
+    width = max((len(lab.id) for lab in labs), default=0)
+    for lab in labs:
+        print(f"{lab.id:{width}}  {lab.title}\n{'':{width}}  {lab.summary}")
+    tell("start one with `lab up LAB`")
+    return DONE
+
+
+def up(
+    lab: Annotated[str, typer.Argument(metavar="LAB", help="As `lab list` names it.")],
+    nodes: Annotated[
+        int | None, typer.Option("--nodes", metavar="N", help="How many nodes; default: the lab's.")
+    ] = None,
+    runtime: Annotated[
+        str, typer.Option(metavar="auto|compose|local", help="Where the nodes run.")
+    ] = "auto",
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Return when the lab is ready, and leave it running.")
+    ] = False,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A setting; may be repeated."),
+    ] = None,
+    seed: Annotated[int, typer.Option(metavar="S", help="Of all that is drawn at random.")] = 0,
+    json: JsonFlag = False,
+    report_to: Annotated[int, typer.Option("--report-to", hidden=True)] = -1,
+) -> int:
+    """Start a lab and show how it is doing; Ctrl-C ends it.
+
+    Examples: lab up raft; lab up raft --nodes 3 --set election_timeout_ms_max=2000 --detach
+    """
+    from labs.kit.cli_up import UpRequest, run_up
+
+    request = UpRequest(lab, nodes, runtime, tuple(assignments or ()), seed)
+    return run_up(request, detach=detach, as_json=json, report_to=report_to)
+
+
+def status(json: JsonFlag = False) -> int:
+    """Show nodes, links and faults of the running lab."""
+    document = connect().get("/v1/status")
+    if json:
+        print_json(document)
+        return DONE
+    from rich.console import Console
+
+    from labs.kit import live
+    from labs.kit.registry import load_lab
+
+    console = Console(highlight=False)
+    console.print(live.draw(load_lab(document["lab"]), document, (), 0))
+    return DONE
+
+
+def watch(json: JsonFlag = False) -> int:
+    """Show the running lab until Ctrl-C; the lab goes on.
+
+    With --json: the status and the last events, once.
+    """
+    client = connect()
+    if json:
+        print_json({**client.get("/v1/status"), **client.get("/v1/events")})
+        return DONE
+    from rich.console import Console
+
+    from labs.kit import live
+
+    console = Console(highlight=False)
+    try:
+        if live.can_redraw(console):
+            _watch_picture(client, console)
+        else:
+            _watch_lines(client)
+    except KeyboardInterrupt:
+        tell("the lab goes on; end it with `lab down`")
+    return DONE
+
+
+def _watch_picture(client: ConductorClient, console: Any) -> None:
+    from rich.live import Live
+
+    from labs.kit import live
+    from labs.kit.registry import load_lab
+
+    document = client.get("/v1/status")
+    lab = load_lab(document["lab"])
+    with Live(console=console, auto_refresh=False) as screen:
+        while True:
+            lines = live.lines_for_events(console, document)
+            events = client.get("/v1/events", {"after": max(0, document["event_seq"] - lines)})
+            screen.update(live.draw(lab, document, events["events"], lines), refresh=True)
+            time.sleep(live.REFRESH_S)
+            document = _while_it_runs(client, "/v1/status")
+
+
+def _watch_lines(client: ConductorClient) -> None:
+    seq = 0
+    while True:
+        query = {"after": seq, "wait_ms": 10_000}
+        news = _while_it_runs(client, "/v1/events", query)
+        for event in news["events"]:
+            seq = event["seq"]
+            print(f"{event['at_ms'] / 1000:9.2f} s  {event['sentence']}", flush=True)
+
+
+def _while_it_runs(
+    client: ConductorClient, path: str, query: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    try:
+        return client.get(path, query, timeout_s=15)
+    except LabError:
+        if client.session.conductor.wait_gone(1.0):
+            tell("the lab has ended")
+            raise typer.Exit(DONE) from None
+        raise
+
+
+def logs(
+    node: Annotated[str, typer.Argument(metavar="NODE", help="Such as n1.")],
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
+    lines: Annotated[int, typer.Option(min=1, max=10_000, help="How many of the last lines.")] = 50,
+    json: JsonFlag = False,
+) -> int:
+    """Print what a node wrote to its log."""
+    if json and follow:
+        raise LabError("--json prints one document, so it cannot go with --follow")
+    client = connect()
+    document = client.get("/v1/logs", {"node": node, "lines": lines})
+    if json:
+        print_json(document)
+        return DONE
+    try:
+        while True:
+            for line in document["lines"]:
+                print(line, flush=True)
+            if not follow:
+                return DONE
+            time.sleep(0.3)
+            query = {"node": node, "after": document["offset"]}
+            document = _while_it_runs(client, "/v1/logs", query)
+    except KeyboardInterrupt:
+        return DONE
+
+
+def down(json: JsonFlag = False) -> int:
+    """End the running lab; nothing of it stays."""
+    folder = SessionFolder(home_folder())
+    session = folder.read()
+    if session is None or not session.conductor.alive():
+        leftover = folder.clean_stale()
+        message = "no lab is running here" if leftover is None else leftover.sentence()
+        return _down_done(json, lab=None, message=message)
+    try:
+        ConductorClient(session, folder.read_token(session)).post("/v1/down", {})
+    except LabError:
+        # It does not respond, but it is ours: a signal asks it in another way.
+        import signal
+
+        session.conductor.send(signal.SIGTERM)
+    if not session.conductor.wait_gone(DOWN_PATIENCE_S):
+        raise LabError(
+            f"the conductor (pid {session.conductor.pid}) has not ended within "
+            f"{DOWN_PATIENCE_S:g} s; `lab doctor --clean` ends it by force"
+        )
+    folder.clean_stale()
+    return _down_done(json, lab=session.lab, message=f"the {session.lab} lab has ended")
+
+
+def _down_done(as_json: bool, *, lab: str | None, message: str) -> int:
+    if as_json:
+        print_json({"ended": lab, "message": message})
+    else:
+        print(message)
+    return DONE
+
+
+def doctor(
+    clean: Annotated[
+        bool, typer.Option("--clean", help="Also end and remove what dead labs left behind.")
+    ] = False,
+    json: JsonFlag = False,
+) -> int:
+    """Check what the labs need on this machine, and say what to do about what is missing."""
+    from labs.kit.doctor import examine
+
+    findings = examine(SessionFolder(home_folder()), clean=clean)
+    if json:
+        print_json([finding.to_json() for finding in findings])
+    else:
+        for finding in findings:
+            print(finding.line())
+    sys.stdout.flush()
+    return COULD_NOT if any(finding.level == "bad" for finding in findings) else DONE

@@ -1,0 +1,134 @@
+"""What a lab is: data that the command, the conductor and the checks read.
+
+A lab's `lab.py` imports this module and nothing heavy, so that `lab list` stays quick: cores and
+protos are named, never imported here. Views reach a lab as plain dictionaries, in the field names
+of its proto.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+Value: TypeAlias = int | str
+View: TypeAlias = Mapping[str, Any]
+Views: TypeAlias = Mapping[str, View]  # by node id; nodes that do not answer are missing
+Sentence: TypeAlias = str | Callable[[Mapping[str, Any]], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting of a lab: a whole number within bounds, or one of a few words.
+
+    `doc` is one line; a name ends in its unit.
+    """
+
+    name: str
+    default: Value
+    doc: str
+    minimum: int = 0
+    maximum: int = 2**31 - 1
+    choices: tuple[str, ...] = ()
+
+    def parse(self, text: str) -> Value:
+        """The value that a user wrote. Raises ValueError with one line that says what is
+        allowed."""
+        if self.choices:
+            if text not in self.choices:
+                raise ValueError(f"{self.name}={text}: expected one of {', '.join(self.choices)}")
+            return text
+        try:
+            value = int(text)
+        except ValueError:
+            raise ValueError(f"{self.name}={text}: expected a whole number") from None
+        if not self.minimum <= value <= self.maximum:
+            raise ValueError(f"{self.name}={text}: expected {self.minimum} to {self.maximum}")
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the live table; `value` reads it off a node's view."""
+
+    title: str
+    value: Callable[[View], str]
+
+
+def shown(field_name: str) -> Callable[[View], str]:
+    """Reads one field of a view as it is; nothing when the view lacks it."""
+    return lambda view: str(view.get(field_name, ""))
+
+
+def role_in_view(view: View) -> str:
+    """The role of a node whose view has a field of that name."""
+    return str(view.get("role", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsVerdict:
+    """What a lab thinks of a combination of settings: errors refuse it, warnings are told."""
+
+    errors: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def accept(settings: Mapping[str, Value], node_count: int) -> SettingsVerdict:
+    """The verdict of a lab whose settings do not depend on each other."""
+    return SettingsVerdict()
+
+
+def no_leader(views: Views) -> str | None:
+    """For labs that have no leader."""
+    return None
+
+
+def all_answer(views: Views, node_ids: Sequence[str]) -> bool:
+    """Ready once every node answers."""
+    return all(node in views for node in node_ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Lab:
+    """A lab. `core` is `module:Class`; `protos` are module names whose services the core serves.
+
+    `real_settings` and `sim_settings` replace defaults on real processes and in simulation.
+    `sentences` turn a note of the core into a line for people: `{node}` and the note's own fields;
+    an empty one is not worth a line, nor are `quiet_kinds`.
+    `ready(views, node_ids)` says whether the cluster can serve; `wait_unit_ms(settings)` is the
+    longest time the protocol waits before it acts, the unit of all deadlines around it.
+    `client_verbs` are the client operations that it serves.
+    """
+
+    id: str
+    title: str
+    summary: str
+    protos: tuple[str, ...]
+    core: str
+    nodes_default: int = 5
+    nodes_min: int = 1
+    nodes_max: int = 7
+    order: int = 100
+    settings: tuple[Setting, ...] = ()
+    real_settings: Mapping[str, Value] = field(default_factory=dict)
+    sim_settings: Mapping[str, Value] = field(default_factory=dict)
+    validate: Callable[[Mapping[str, Value], int], SettingsVerdict] = accept
+    roles: tuple[str, ...] = ()
+    role_of: Callable[[View], str] = role_in_view
+    leader: Callable[[Views], str | None] = no_leader
+    ready: Callable[[Views, Sequence[str]], bool] = all_answer
+    wait_unit_ms: Callable[[Mapping[str, Value]], int] = lambda _settings: 1000
+    view_columns: tuple[Column, ...] = ()
+    sentences: Mapping[str, Sentence] = field(default_factory=dict)
+    quiet_kinds: frozenset[str] = frozenset()
+    client_verbs: tuple[str, ...] = ()
+    readme: str = ""
+
+    def setting(self, name: str) -> Setting | None:
+        """The setting of this name, if there is one."""
+        return next((setting for setting in self.settings if setting.name == name), None)
+
+    def defaults(self, *, simulated: bool = False) -> dict[str, Value]:
+        """The settings that hold when the user says nothing."""
+        values = {setting.name: setting.default for setting in self.settings}
+        return {**values, **(self.sim_settings if simulated else self.real_settings)}

@@ -1,0 +1,334 @@
+"""Client operations on the running lab: find who serves, retry what is safe, say what is unknown.
+
+A write carries the number of this client's session and its own sequence number, and every retry of
+it repeats both: a write whose outcome nobody knows can so be sent again until it is certain, and
+still takes effect once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from google.protobuf.message import Message
+
+from labs.kit.errors import LabError, nearest
+from labs.kit.text import bytes_to_json, span
+from nodes.cluster.api import Indeterminate, NodeState, Refused, RuntimeFailure
+from protos import kv_pb2 as kv
+
+KEY_BYTES_MAX = 1024
+VALUE_BYTES_MAX = 1 << 20
+BACKOFF_MS_MIN, BACKOFF_MS_MAX = 20, 200
+Verb = Literal["put", "get", "cas", "append", "delete"]
+_WRITES: Mapping[str, type[Message]] = {
+    "put": kv.PutRequest,
+    "cas": kv.CompareAndSetRequest,
+    "append": kv.AppendRequest,
+    "delete": kv.DeleteRequest,
+}
+CONSISTENCIES = ("default", "linearizable", "lease", "stale")
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What a client wants. `expected` None in a cas: the key must not exist. `node` None: whoever
+    serves."""
+
+    verb: str
+    key: str
+    value: bytes = b""
+    expected: bytes | None = None
+    node: str | None = None
+    timeout_ms: int | None = None
+    consistency: str = "default"
+
+    def check(self) -> None:
+        """Raises LabError, with the way out, when no node should ever see this."""
+        if self.verb != "get" and self.verb not in _WRITES:
+            raise LabError(f"no such operation: {self.verb}; {nearest(self.verb, _WRITES)}")
+        try:
+            key_bytes = len(self.key.encode("utf-8"))
+        except UnicodeEncodeError:
+            raise LabError("a key must be UTF-8; values may be any bytes") from None
+        if not 1 <= key_bytes <= KEY_BYTES_MAX:
+            raise LabError(f"a key has 1 to {KEY_BYTES_MAX} bytes, not {key_bytes}")
+        for value in (self.value, self.expected or b""):
+            if len(value) > VALUE_BYTES_MAX:
+                raise LabError(f"a value has at most {VALUE_BYTES_MAX} bytes, not {len(value)}")
+        if self.timeout_ms is not None and not 1 <= self.timeout_ms <= 600_000:
+            raise LabError(f"--timeout {self.timeout_ms} ms: expected 1 ms to 10 minutes")
+        if self.consistency not in CONSISTENCIES:
+            raise LabError(
+                f"--consistency {self.consistency}: {nearest(self.consistency, CONSISTENCIES)}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an operation ended. `ok` None: it may have happened. `found`: whether there was such a
+    key, where the operation tells."""
+
+    ok: bool | None
+    value: bytes | None
+    node: str | None
+    elapsed_ms: float
+    error: str | None
+    found: bool | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As `lab put --json` prints it."""
+        value = {"value": None} if self.value is None else bytes_to_json(self.value)
+        found = {} if self.found is None else {"found": self.found}
+        return {
+            "ok": self.ok,
+            **value,
+            **found,
+            "node": self.node,
+            "elapsed_ms": round(self.elapsed_ms, 1),
+            "error": self.error,
+        }
+
+
+class _NobodyServed(Exception):
+    """The deadline passed. `may_have_happened` when any attempt left its outcome open."""
+
+    def __init__(self, reason: str, *, may_have_happened: bool, node: str | None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.may_have_happened = may_have_happened
+        self.node = node
+
+
+class _SessionLost(Exception):
+    """The cluster no longer knows the client session, and the write did not happen."""
+
+
+class _ClientSession:
+    """A session as the cluster knows it, and the numbers of the writes under way in it."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self._last_sequence = 0
+        self._under_way: set[int] = set()
+
+    @contextlib.contextmanager
+    def next_id(self) -> Iterator[kv.RequestId]:
+        """The id of a new write, which is under way until the block ends."""
+        self._last_sequence += 1
+        sequence = self._last_sequence
+        self._under_way.add(sequence)
+        try:
+            yield kv.RequestId(
+                session=self.number,
+                sequence=sequence,
+                acknowledged_below=min(self._under_way),
+            )
+        finally:
+            self._under_way.discard(sequence)
+
+
+class ServedCluster(Protocol):
+    """What a client needs of a cluster, in whichever runtime. Time is the cluster's own, so that a
+    client waits in virtual time where the cluster does."""
+
+    @property
+    def nodes(self) -> tuple[str, ...]: ...
+    def now_ms(self) -> int: ...
+    async def sleep(self, ms: int) -> None: ...
+    def node_state(self, node: str) -> NodeState: ...
+    async def call(self, node: str, request: Message, *, timeout_ms: int) -> Message: ...
+
+
+class KeyValueClient:
+    """A client of the cluster's key-value service. One client session for all its writes."""
+
+    def __init__(
+        self, cluster: ServedCluster, wait_unit_ms: int, leader: Callable[[], str | None]
+    ) -> None:
+        self._cluster = cluster
+        self._wait_unit_ms = wait_unit_ms
+        self._known_leader = leader
+        self._target: str | None = None
+        self._session: _ClientSession | None = None
+        self._opening = asyncio.Lock()
+
+    async def run(self, operation: Operation) -> Outcome:
+        """Carries the operation out. Raises LabError when it makes no sense."""
+        operation.check()
+        if operation.node is not None and operation.node not in self._cluster.nodes:
+            raise LabError(
+                f"no node is called {operation.node!r}; "
+                f"{nearest(operation.node, self._cluster.nodes)}"
+            )
+        began_ms = self._cluster.now_ms()
+        timeout_ms = operation.timeout_ms or 10 * self._wait_unit_ms
+        deadline_ms = began_ms + timeout_ms
+        try:
+            outcome = await self._attempt(operation, deadline_ms)
+        except _NobodyServed as failure:
+            ok = None if failure.may_have_happened and operation.verb != "get" else False
+            error = f"{failure.reason} (gave up after {span(timeout_ms)})"
+            if operation.node is not None:
+                error = failure.reason
+            outcome = Outcome(ok, None, failure.node, 0, error)
+        elapsed_ms = self._cluster.now_ms() - began_ms
+        return Outcome(
+            outcome.ok, outcome.value, outcome.node, elapsed_ms, outcome.error, outcome.found
+        )
+
+    async def _attempt(self, operation: Operation, deadline_ms: int) -> Outcome:
+        if operation.verb == "get" or operation.node is not None:
+            # To one node a request is sent once, so it needs no number by which to know a retry.
+            request = _request(operation, None)
+            node, response = await self._send(request, deadline_ms, only=operation.node)
+            return _outcome(operation, node, response)
+        while True:
+            session = await self._open_session(deadline_ms)
+            with session.next_id() as request_id:
+                request = _request(operation, request_id)
+                try:
+                    node, response = await self._send(request, deadline_ms, only=None)
+                except _SessionLost:
+                    if self._session is session:
+                        self._session = None
+                else:
+                    return _outcome(operation, node, response)
+
+    async def _open_session(self, deadline_ms: int) -> _ClientSession:
+        async with self._opening:
+            if self._session is None:
+                try:
+                    _, response = await self._send(kv.OpenSessionRequest(), deadline_ms, only=None)
+                except _NobodyServed as failure:
+                    # An opened session that nobody uses is harmless: the write was never sent.
+                    raise _NobodyServed(
+                        failure.reason, may_have_happened=False, node=failure.node
+                    ) from None
+                assert isinstance(response, kv.OpenSessionResponse)
+                self._session = _ClientSession(response.session)
+            return self._session
+
+    async def _send(
+        self, request: Message, deadline_ms: int, *, only: str | None
+    ) -> tuple[str, Message]:
+        """Sends until a node has done it; with `only`, once and to that node."""
+        pursuit = _Pursuit(self._cluster.nodes, only or self._known_leader() or self._target)
+        while True:
+            node = pursuit.node
+            remaining_ms = deadline_ms - self._cluster.now_ms()
+            if remaining_ms <= 0:
+                raise pursuit.give_up()
+            # One node that keeps silent must not use up the time in which others could serve.
+            patience_ms = remaining_ms if only else min(remaining_ms, 2 * self._wait_unit_ms)
+            if self._cluster.node_state(node) is NodeState.DOWN:
+                pursuit.declined(node, f"{node} is down, nothing was sent to it", None)
+            else:
+                try:
+                    response = await self._cluster.call(node, request, timeout_ms=patience_ms)
+                except Refused as refusal:
+                    pursuit.declined(node, f"{node} refused: {refusal.reason}", refusal.hint)
+                except Indeterminate as unknown:
+                    if _session_expired(unknown) and not pursuit.outcome_open:
+                        raise _SessionLost from None
+                    pursuit.unknown(node, f"{node}: {unknown.reason}")
+                except RuntimeFailure as failure:
+                    pursuit.declined(node, str(failure), None)
+                else:
+                    if only is None:
+                        self._target = node
+                    return node, response
+            if only is not None:
+                raise pursuit.give_up()
+            remaining_ms = max(0, deadline_ms - self._cluster.now_ms())
+            await self._cluster.sleep(min(pursuit.pause_ms(), remaining_ms))
+
+
+def _session_expired(unknown: Indeterminate) -> bool:
+    # To the cluster the outcome of such a write is open, since it knows nothing of the attempts
+    # before. Here it is known whether there were any.
+    return "session" in unknown.reason and "expired" in unknown.reason
+
+
+class _Pursuit:
+    """Which node to ask next, and what is known so far about the outcome."""
+
+    def __init__(self, nodes: tuple[str, ...], first: str | None) -> None:
+        self._nodes = nodes
+        self.node = first if first in nodes else nodes[0]
+        self.outcome_open = False
+        self._asked: str | None = None
+        self._reason = "no node was asked"
+        self._failures_in_a_row = 0
+        self._follow_at_once = False
+
+    def declined(self, node: str, reason: str, hint: str | None) -> None:
+        """This attempt did nothing; `hint` may know better."""
+        self._note(node, reason)
+        self._follow_at_once = hint in self._nodes and hint != node
+        self.node = hint if hint is not None and self._follow_at_once else self._after(node)
+
+    def unknown(self, node: str, reason: str) -> None:
+        """This attempt may have done it."""
+        self._note(node, reason)
+        self.outcome_open = True
+        self._follow_at_once = False
+        self.node = self._after(node)
+
+    def pause_ms(self) -> int:
+        """How long to wait before the next attempt: nothing after the first few good hints."""
+        if self._follow_at_once and self._failures_in_a_row <= 2:
+            return 0
+        doubled = BACKOFF_MS_MIN << min(self._failures_in_a_row - 1, 10)
+        return min(doubled, BACKOFF_MS_MAX)
+
+    def give_up(self) -> _NobodyServed:
+        """What to raise when time is up."""
+        return _NobodyServed(self._reason, may_have_happened=self.outcome_open, node=self._asked)
+
+    def _note(self, node: str, reason: str) -> None:
+        self._asked, self._reason = node, reason
+        self._failures_in_a_row += 1
+
+    def _after(self, node: str) -> str:
+        return self._nodes[(self._nodes.index(node) + 1) % len(self._nodes)]
+
+
+def _request(operation: Operation, request_id: kv.RequestId | None) -> Message:
+    key, value = operation.key, operation.value
+    match operation.verb:
+        case "get":
+            return kv.GetRequest(key=key, consistency=operation.consistency.upper())
+        case "put":
+            return kv.PutRequest(key=key, value=value, id=request_id)
+        case "append":
+            return kv.AppendRequest(key=key, suffix=value, id=request_id)
+        case "delete":
+            return kv.DeleteRequest(key=key, id=request_id)
+        case "cas":
+            return kv.CompareAndSetRequest(
+                key=key, expected=operation.expected, value=value, id=request_id
+            )
+    raise AssertionError(f"operation {operation.verb} was not checked")
+
+
+def _outcome(operation: Operation, node: str, response: Message) -> Outcome:
+    match response:
+        case kv.GetResponse(found=True):
+            return Outcome(True, response.value, node, 0, None, found=True)
+        case kv.GetResponse():
+            return Outcome(True, None, node, 0, None, found=False)
+        case kv.CompareAndSetResponse(swapped=True):
+            return Outcome(True, operation.value, node, 0, None)
+        case kv.CompareAndSetResponse():
+            current = response.current if response.HasField("current") else None
+            held, error = current is not None, "the key holds something else"
+            return Outcome(False, current, node, 0, error, found=held)
+        case kv.DeleteResponse():
+            return Outcome(True, None, node, 0, None, found=response.existed)
+        case kv.AppendResponse():
+            return Outcome(True, None, node, 0, None)
+    return Outcome(True, operation.value, node, 0, None)

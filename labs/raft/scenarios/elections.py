@@ -1,0 +1,134 @@
+"""Elections (5.2, 5.4.1): at most one leader a term, and one soon while a majority can talk."""
+
+from __future__ import annotations
+
+from random import Random
+
+from labs.raft.scenarios.clients import Writes
+from labs.raft.scenarios.watch import Watch, expect, require, summary
+from nodes.cluster.api import Cluster
+
+
+async def one_leader_is_elected(cluster: Cluster) -> None:
+    """A healthy cluster elects one leader and keeps it, in one term."""  # InitialElection
+    watch = Watch(cluster)
+    writes = Writes(watch)
+    leader = await watch.leader()
+    term = (await watch.seen(leader)).term
+    expect(term >= 1, "a leader leads a term", "term 0")
+    for _ in range(6):
+        await watch.wait(0.5)
+        views = await watch.views()
+        expect(
+            all((v.term, v.leader_id) == (term, leader) for v in views.values()),
+            f"{leader} leads term {term} for as long as nothing fails",
+            summary(views),
+        )
+    await writes.commit(leader)
+    await writes.settle()
+
+
+async def lost_leader_is_replaced(cluster: Cluster) -> None:
+    """A leader that is cut off is replaced, rejoins quietly, and without a quorum nobody leads."""
+    watch = Watch(cluster)  # ReElection
+    writes = Writes(watch)
+    first = await watch.leader()
+    await writes.commit(first)
+    first_term = (await watch.seen(first)).term
+
+    await cluster.faults.isolate(first)
+    second = await watch.leader(watch.others(first), after_term=first_term)
+    await writes.commit(second)
+    second_term = (await watch.seen(second)).term
+    await cluster.faults.heal()
+    expect(await watch.leader() == second, f"{second} still leads", "the old leader deposed it")
+    expect(
+        (await watch.seen(second)).term == second_term,
+        "a follower that comes back starts no election",
+        f"the term is {(await watch.seen(second)).term}, and was {second_term}",
+    )
+
+    await cluster.faults.partition(*((node,) for node in cluster.nodes))
+    terms_led = set(watch.leader_of)
+    await watch.wait(3)
+    for node in cluster.nodes:
+        verdict = await writes.put(node, timeouts=1)
+        expect(verdict != "acknowledged", "no server alone commits", f"{node} acknowledged")
+    expect(
+        set(watch.leader_of) == terms_led, "no server alone wins an election", f"{watch.leader_of}"
+    )
+    await writes.settle()
+
+
+async def any_majority_elects(cluster: Cluster) -> None:
+    """Whichever minority is cut off, the others elect a leader that commits."""  # ManyElections
+    watch = Watch(cluster)
+    writes = Writes(watch)
+    random = Random(f"{cluster.spec.seed}:any_majority_elects")
+    minority = (len(cluster.nodes) - 1) // 2
+    leader = await watch.leader()
+    await writes.commit(leader)
+    deposed = 0
+    for turn in range(4):
+        cut = random.sample(cluster.nodes, minority)
+        if turn % 2 == 0 and leader not in cut:
+            cut[0] = leader
+        before = (await watch.seen(leader)).term
+        for node in cut:
+            await cluster.faults.isolate(node)
+        rest = watch.others(*cut)
+        deposed += leader in cut
+        leader = await watch.leader(rest, after_term=before if leader in cut else 0)
+        expect(leader in rest, "the leader is on the side of the majority", leader)
+        await writes.commit(leader)
+        await cluster.faults.heal()
+        leader = await watch.leader()
+    require(deposed >= 2, "the leader was never cut off")
+    await writes.settle()
+
+
+async def split_votes_are_settled(cluster: Cluster) -> None:
+    """Servers that campaign at the same moment get at most one leader a term, and soon one."""
+    watch = Watch(cluster)
+    writes = Writes(watch)
+    leader = await watch.leader()
+    await writes.commit(leader)
+    term = first_term = (await watch.seen(leader)).term
+    for _ in range(3):
+        await cluster.faults.kill(leader)
+        watch.require_down(leader)
+        leader = await watch.leader(watch.others(leader), after_term=term)
+        term = (await watch.seen(leader)).term
+        await cluster.faults.heal()
+        await writes.commit_anyhow()
+        leader = await watch.leader()
+        term = (await watch.seen(leader)).term
+    require(term >= first_term + 3, "no leader was replaced")
+    await writes.settle()
+
+
+async def outdated_log_cannot_win(cluster: Cluster) -> None:
+    """A server that lacks committed entries is not elected, though it campaigns first (5.4.1)."""
+    watch = Watch(cluster)  # Persist3
+    writes = Writes(watch)
+    leader = await watch.leader()
+    outdated, other = watch.others(leader)
+    await writes.commit(leader)
+    await watch.converged()
+    await cluster.faults.kill(outdated)
+    await writes.commit(leader, 3)
+    committed = (await watch.seen(leader)).commit_index
+    await cluster.faults.kill(leader, other)
+    watch.require_down(leader, outdated, other)
+
+    # Without the old leader, one of the two must vote for the other.
+    await cluster.faults.restart(outdated)
+    await watch.wait(1.5)
+    behind = (await watch.seen(outdated)).last_log_index
+    require(behind < committed, f"{outdated} lacks nothing")
+    await cluster.faults.restart(other)
+    new = await watch.leader_now()
+    expect(new == other, f"{other} wins, which holds {committed} entries", f"{new} won")
+    await writes.check_at(new)
+    await writes.commit(new)
+    await writes.settle()

@@ -1,0 +1,77 @@
+"""Starts the embedded proxy, and ends it with whoever started it.
+
+Prints one JSON line, {"api": "127.0.0.1:PORT"}, once the API answers. Ends when its standard input
+does, on SIGTERM or SIGINT, and when its parent dies.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+
+from aiohttp import web
+
+from nodes.cluster.embedded_proxy.http_api import make_application
+from nodes.cluster.embedded_proxy.proxies import ProxyCollection
+from nodes.lifeline import tie_to_parent
+
+
+def main() -> int:
+    """Reads the arguments and serves until told to end."""
+    parser = argparse.ArgumentParser(
+        prog="python -m nodes.cluster.embedded_proxy",
+        description="A fault-injecting TCP proxy on loopback with Toxiproxy's HTTP API.",
+    )
+    parser.add_argument("--port", type=int, default=0, help="of the API; 0 picks a free one")
+    parser.add_argument("--parent", type=int, default=os.getppid(), help="pid to die with")
+    arguments = parser.parse_args()
+    tie_to_parent(arguments.parent)
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", arguments.port))
+    except (OSError, OverflowError) as error:
+        listener.close()
+        print(f"cannot listen on 127.0.0.1:{arguments.port}: {error}", file=sys.stderr)
+        return 2
+    asyncio.run(_serve(listener))
+    return 0
+
+
+async def _serve(listener: socket.socket) -> None:
+    collection = ProxyCollection()
+    runner = web.AppRunner(make_application(collection), access_log=None, shutdown_timeout=0.5)
+    await runner.setup()
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    try:
+        await web.SockSite(runner, listener).start()
+        host, port = listener.getsockname()
+        print(json.dumps({"api": f"{host}:{port}"}), flush=True)
+        threading.Thread(target=_watch_input, args=(loop, ended), daemon=True).start()
+        await ended.wait()
+    finally:
+        collection.stop()
+        await runner.cleanup()
+
+
+def _watch_input(loop: asyncio.AbstractEventLoop, ended: asyncio.Event) -> None:
+    # A thread, since not every kind of standard input (a file, /dev/null) can be polled.
+    with contextlib.suppress(OSError):  # closed, which ends it as well
+        while os.read(0, 4096):
+            pass
+    with contextlib.suppress(RuntimeError):  # the loop is closed: we are ending already
+        loop.call_soon_threadsafe(ended.set)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

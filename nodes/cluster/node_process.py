@@ -1,0 +1,231 @@
+"""One node's operating system process, from the side of the one who started it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from nodes.cluster.api import RuntimeFailure
+from nodes.core import NodeId
+from nodes.host.text import printable
+
+PROJECT_ROOT: Final = Path(__file__).resolve().parents[2]
+LISTENING_S_MAX: Final = 20.0  # many at once on a busy machine
+READY_S_MAX: Final = 60.0  # a large log is read before
+KILLED_S_MAX: Final = 10.0
+REFUSED_S_MAX: Final = 3.0
+LOG_TAIL_BYTES: Final = 16 * 1024
+_LOOK_AGAIN_S: Final = 0.001
+
+# What a node may know of its surroundings; all else stays with the one who starts it.
+_ENVIRONMENT_KEPT: Final = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH")
+
+
+class AddressTaken(RuntimeFailure):
+    """The node could not have the port it was given."""
+
+
+class NodeProcess:
+    """A node that was started. Obtained from `spawn`."""
+
+    def __init__(self, node: NodeId, process: Process, log: Path) -> None:
+        self.node = node
+        self.address = ""
+        self.is_paused = False
+        self._process = process
+        self._log = log
+
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._process.pid
+
+    @property
+    def exit_status(self) -> int | None:
+        """None while it lives; negative: the signal that ended it."""
+        return self._process.returncode
+
+    @property
+    def alive(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.returncode is None
+
+    @classmethod
+    async def spawn(cls, node: NodeId, log: Path) -> NodeProcess:
+        """A process of its own session: Ctrl-C in the terminal is not for it."""
+        with _open_private(log) as errors:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-P", "-m", "nodes.host"),
+                stdin=PIPE,
+                stdout=PIPE,
+                stderr=errors,
+                start_new_session=True,
+                env=environment(),
+            )
+        return cls(node, process, log)
+
+    async def tell(self, message: Mapping[str, Any]) -> None:
+        """One line of the start protocol. A node that is gone is noticed by `hear`."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(message).encode() + b"\n")
+        with contextlib.suppress(ConnectionError):
+            await self._process.stdin.drain()
+
+    async def hear(self, field: str, *, within_s: float) -> Any:
+        """That field of the node's next line. Raises RuntimeFailure when it says something else,
+        or nothing; the process is dead then."""
+        assert self._process.stdout is not None
+        try:
+            async with asyncio.timeout(within_s):
+                line = await self._process.stdout.readline()
+        except TimeoutError:
+            await self.kill()
+            raise RuntimeFailure(
+                f"{self.node} did not get as far as {field!r} within {within_s:g} s; "
+                f"its log is {self._log}"
+            ) from None
+        try:
+            message = json.loads(line)
+            return message[field]
+        except (ValueError, KeyError, TypeError):
+            await self.stop(REFUSED_S_MAX)  # it is about to end by itself
+        reason, kind = self._refusal(line)
+        raise (AddressTaken if kind == "address" else RuntimeFailure)(reason)
+
+    def _refusal(self, line: bytes) -> tuple[str, str]:
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            message = json.loads(line)
+            return printable(str(message["error"])), str(message.get("kind", ""))
+        return f"{self.node} {self.epitaph()}", ""
+
+    # ------------------------------------------------------------------------------------- signals
+
+    async def kill(self) -> None:
+        """SIGKILL; returns when it is gone. No harm if it is gone already."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+        await self._gone(KILLED_S_MAX)
+
+    async def stop(self, within_s: float) -> None:
+        """Asks it to end by ending its stdin; after the bound, SIGKILL."""
+        if not self.is_paused:
+            self._end_stdin()
+            try:
+                async with asyncio.timeout(within_s):
+                    await self._process.wait()
+            except TimeoutError:
+                pass
+        await self.kill()
+
+    async def pause(self) -> None:
+        """SIGSTOP, confirmed. Raises RuntimeFailure when it cannot be."""
+        await self._signal(signal.SIGSTOP, "T")
+        self.is_paused = True
+
+    async def resume(self) -> None:
+        """SIGCONT, confirmed. Raises RuntimeFailure when it cannot be."""
+        await self._signal(signal.SIGCONT, None)
+        self.is_paused = False
+
+    async def _signal(self, number: signal.Signals, state: str | None) -> None:
+        """Returns once the process is in that state; None: in any but stopped."""
+        try:
+            self._process.send_signal(number)
+            async with asyncio.timeout(KILLED_S_MAX):
+                while True:
+                    found = await process_state(self.pid)
+                    if found == state or (state is None and found != "T"):
+                        break
+                    await asyncio.sleep(_LOOK_AGAIN_S)  # the kernel tells nobody but a debugger
+        except (ProcessLookupError, TimeoutError) as error:
+            raise RuntimeFailure(f"{self.node}: {number.name} had no effect") from error
+        if not self.alive:
+            raise RuntimeFailure(f"{self.node} {self.epitaph()}")
+
+    async def _gone(self, within_s: float) -> None:
+        self._end_stdin()
+        try:
+            async with asyncio.timeout(within_s):
+                await self._process.wait()
+        except TimeoutError:
+            raise RuntimeFailure(
+                f"{self.node} (pid {self.pid}) did not end on SIGKILL; is its disk stuck?"
+            ) from None
+        self.is_paused = False
+
+    def _end_stdin(self) -> None:
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+
+    # ------------------------------------------------------------------------------- what is known
+
+    def epitaph(self) -> str:
+        """How it ended, and the first thing it said about it."""
+        status = self._process.returncode
+        if status is None:
+            return "is running"
+        how = f"was ended by {_signal_name(-status)}" if status < 0 else f"ended with {status}"
+        last = last_words(self._log, self.node)
+        return f"{how}: {last}" if last and status > 0 else how
+
+
+def environment() -> dict[str, str]:
+    """What a node process gets to see."""
+    kept = {name: os.environ[name] for name in _ENVIRONMENT_KEPT if name in os.environ}
+    return kept | {
+        "PYTHONPATH": str(PROJECT_ROOT),
+        "PYTHONUTF8": "1",
+        "GRPC_VERBOSITY": "NONE",
+        "GRPC_ENABLE_FORK_SUPPORT": "0",
+        # One arena a thread would cost megabytes in a process of a dozen threads.
+        "MALLOC_ARENA_MAX": "2",
+    }
+
+
+def _open_private(path: Path) -> Any:
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "wb")
+
+
+async def process_state(pid: int) -> str:
+    """One letter, as `ps` has it; `T` is stopped. Raises ProcessLookupError when there is none."""
+    if sys.platform == "linux":
+        try:
+            with open(f"/proc/{pid}/stat") as file:  # noqa: ASYNC230  # it is no disk
+                return file.read().rpartition(")")[2].split()[0]
+        except FileNotFoundError:
+            raise ProcessLookupError(pid) from None
+    else:
+        command = ("ps", "-o", "state=", "-p", str(pid))
+        process = await asyncio.create_subprocess_exec(*command, stdout=PIPE)
+        output, _ = await process.communicate()
+        return output.decode().strip()[:1]
+
+
+def last_words(log: Path, node: NodeId) -> str:
+    """The last line of the log that the node itself wrote, without control characters."""
+    try:
+        with open(log, "rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - LOG_TAIL_BYTES))
+            lines = file.read().decode("utf-8", "replace").splitlines()
+    except OSError:
+        return ""
+    own = [line for line in lines if line.startswith(f"{node}: ")] or [
+        line for line in lines if line.strip()
+    ]
+    return printable(own[-1].removeprefix(f"{node}: "))[:400] if own else ""
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

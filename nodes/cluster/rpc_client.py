@@ -1,0 +1,229 @@
+"""A client of a running cluster: its requests over the links, and the control service beside them.
+
+An outcome is definite or it is not, and the exception says which: Refused when the request surely
+did not happen, Indeterminate when nobody can say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import grpc
+import grpc.aio
+from google.protobuf.message import DecodeError, Message
+
+from nodes.cluster.api import CLIENT, Indeterminate, Refused, RuntimeFailure
+from nodes.core import NodeId
+from nodes.host.headers import TOKEN, CallHeader
+from nodes.host.rpc import (
+    CHANNEL_OPTIONS,
+    RECEIVE_BYTES_MAX,
+    MessageTypes,
+    Method,
+    Methods,
+    methods_of,
+    stub_of,
+)
+from nodes.host.text import printable
+from protos import node_pb2
+
+_Response = TypeVar("_Response", bound=Message)
+
+# gRPC says this only when no connection could be made, so that nothing was sent.
+_NEVER_CONNECTED = "failed to connect to all addresses"
+# The receiver's own words when a message exceeds its cap: the server's, before the core saw it.
+_TOO_LARGE_FOR_SERVER = "SERVER: Received message larger"
+_SURELY_NOT_SERVED = frozenset(
+    {
+        grpc.StatusCode.UNAUTHENTICATED,  # another session's node, or a wrong token
+        grpc.StatusCode.FAILED_PRECONDITION,
+        grpc.StatusCode.UNIMPLEMENTED,
+    }
+)
+
+
+class Channels:
+    """Channels by address, made when first used. Use it on one loop only."""
+
+    def __init__(self) -> None:
+        self._channels: dict[str, grpc.aio.Channel] = {}
+        self._stubs: dict[tuple[str, str], grpc.aio.UnaryUnaryMultiCallable[Message, Message]] = {}
+
+    def stub(
+        self, address: str, method: Method
+    ) -> grpc.aio.UnaryUnaryMultiCallable[Message, Message]:
+        """What calls this method at that address."""
+        key = (address, method.path)
+        stub = self._stubs.get(key)
+        if stub is None:
+            channel = self._channels.get(address)
+            if channel is None:
+                channel = grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS)
+                self._channels[address] = channel
+            stub = self._stubs[key] = stub_of(channel, method)
+        return stub
+
+    async def drop(self, address: str) -> None:
+        """Nobody listens there any more."""
+        self._stubs = {key: stub for key, stub in self._stubs.items() if key[0] != address}
+        channel = self._channels.pop(address, None)
+        if channel is not None:
+            await channel.close()
+
+    async def close(self) -> None:
+        """Closes all."""
+        for address in tuple(self._channels):
+            await self.drop(address)
+
+
+class RpcClient:
+    """Sends clients' requests. `address_of` says where the link to a node begins."""
+
+    def __init__(
+        self,
+        session: str,
+        methods: Methods,
+        channels: Channels,
+        address_of: Callable[[NodeId], str],
+    ) -> None:
+        self._session = session
+        self._methods = methods
+        self._channels = channels
+        self._address_of = address_of
+        self._calls = 0
+
+    async def call(self, node: NodeId, request: Message, *, timeout_ms: int) -> Message:
+        """The response. Raises Refused, Indeterminate, or TypeError for what is no request."""
+        method = self._methods.get(type(request))
+        if method is None:
+            raise TypeError(f"{request.DESCRIPTOR.full_name} is no request of this lab")
+        size_bytes = request.ByteSize()
+        if size_bytes > RECEIVE_BYTES_MAX:
+            raise Refused(
+                f"the request has {size_bytes} bytes, and {node} takes {RECEIVE_BYTES_MAX} at most"
+            )
+        self._calls += 1
+        # Clients have no Lamport clock of their own: 0 orders them before whatever comes of it.
+        header = CallHeader(CLIENT, self._session, 0, f"{CLIENT}-{self._calls}")
+        stub = self._channels.stub(self._address_of(node), method)
+        try:
+            response = await stub(request, timeout=timeout_ms / 1000, metadata=header.to_metadata())
+        except grpc.aio.AioRpcError as error:
+            raise outcome_of(error, node, timeout_ms) from error
+        raise_if_declined(response)
+        return response
+
+
+def outcome_of(
+    error: grpc.aio.AioRpcError, node: NodeId, timeout_ms: int
+) -> Refused | Indeterminate:
+    """What a failed call means for the one who made it."""
+    code, details = error.code(), printable(error.details() or "")
+    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return Indeterminate(f"no response from {node} within {timeout_ms} ms")
+    if code is grpc.StatusCode.UNAVAILABLE and details.startswith(_NEVER_CONNECTED):
+        return Refused(f"{node} cannot be reached")
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED and details.startswith(_TOO_LARGE_FOR_SERVER):
+        return Refused(f"the request is too large for {node}")
+    if code in _SURELY_NOT_SERVED:
+        return Refused(f"{node} refuses: {details}")
+    return Indeterminate(f"call to {node} broke off: {code.name.lower()}: {details}")
+
+
+def raise_if_declined(response: Message) -> None:
+    """Turns a response's `refused` or `outcome_unknown` field, if it has them, into exceptions."""
+    fields: Mapping[str, Any] = response.DESCRIPTOR.fields_by_name
+    if "refused" in fields and response.HasField("refused"):
+        refused: node_pb2.Refused = getattr(response, "refused")  # noqa: B009
+        raise Refused(refused.reason, refused.hint or None)
+    if "outcome_unknown" in fields and response.HasField("outcome_unknown"):
+        unknown: node_pb2.OutcomeUnknown = getattr(response, "outcome_unknown")  # noqa: B009
+        raise Indeterminate(unknown.reason)
+
+
+class ControlClient:
+    """Calls nodes' control services, directly: never through a proxy."""
+
+    def __init__(self, token: str, channels: Channels, types: MessageTypes) -> None:
+        self._metadata = ((TOKEN, token),)
+        self._channels = channels
+        self._types = types
+        self._methods = methods_of((node_pb2,))
+
+    async def view(
+        self, address: str, node: NodeId, *, timeout_ms: int
+    ) -> tuple[Message, node_pb2.HostView] | None:
+        """None when the node does not answer in time. Raises RuntimeFailure when it is a
+        stranger's, or its view is none."""
+        try:
+            response = await self._call(
+                address, node_pb2.ViewRequest(), node_pb2.ViewResponse, timeout_ms
+            )
+        except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.INVALID_ARGUMENT:
+                raise RuntimeFailure(f"{node}: {printable(error.details() or '')}") from error
+            return None
+        if response.node_id != node:
+            raise RuntimeFailure(f"{address} is {printable(response.node_id)!r}, not {node}")
+        try:
+            view = self._types.decode(response.view.type, response.view.value)
+        except (LookupError, DecodeError) as error:
+            raise RuntimeFailure(f"{node} has a view that is none: {error}") from error
+        return view, response.host
+
+    async def set_clock(
+        self, address: str, node: NodeId, *, offset_ms: int, rate: float, timeout_ms: int
+    ) -> None:
+        """Raises RuntimeFailure unless the node reads back what was asked."""
+        wanted = node_pb2.SetClockRequest(offset_ms=offset_ms, rate=rate)
+        found = await self._act(address, node, wanted, node_pb2.SetClockResponse, timeout_ms)
+        if (found.offset_ms, found.rate) != (wanted.offset_ms, wanted.rate):
+            raise RuntimeFailure(
+                f"{node} set its clock to {found.offset_ms} ms at rate {found.rate:g}, "
+                f"asked for {offset_ms} ms at {rate:g}"
+            )
+
+    async def set_rpc_faults(
+        self,
+        address: str,
+        node: NodeId,
+        faults: tuple[node_pb2.RpcFault, ...],
+        seed: int,
+        *,
+        timeout_ms: int,
+    ) -> None:
+        """Raises RuntimeFailure unless the node reads back what was asked."""
+        request = node_pb2.SetRpcFaultsRequest(faults=faults, seed=seed)
+        found = await self._act(address, node, request, node_pb2.SetRpcFaultsResponse, timeout_ms)
+        if tuple(found.faults) != faults:
+            raise RuntimeFailure(f"{node} did not take the RPC faults that were asked for")
+
+    async def stop(self, address: str, node: NodeId, *, timeout_ms: int) -> None:
+        """Raises RuntimeFailure when the node does not answer."""
+        await self._act(address, node, node_pb2.StopRequest(), node_pb2.StopResponse, timeout_ms)
+
+    async def _act(
+        self,
+        address: str,
+        node: NodeId,
+        request: Message,
+        response_type: type[_Response],
+        timeout_ms: int,
+    ) -> _Response:
+        try:
+            return await self._call(address, request, response_type, timeout_ms)
+        except grpc.aio.AioRpcError as error:
+            raise RuntimeFailure(
+                f"{node} did not do {type(request).DESCRIPTOR.name}: "
+                f"{printable(error.details() or error.code().name)}; "
+                f"`lab status` shows how it is, `lab logs {node}` why"
+            ) from error
+
+    async def _call(
+        self, address: str, request: Message, response_type: type[_Response], timeout_ms: int
+    ) -> _Response:
+        stub = self._channels.stub(address, self._methods[type(request)])
+        response = await stub(request, timeout=timeout_ms / 1000, metadata=self._metadata)
+        assert isinstance(response, response_type)
+        return response

@@ -1,0 +1,146 @@
+"""Puts a node together from its parts, and takes it apart again."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import time
+from collections.abc import Mapping
+from random import Random
+
+from nodes.core import Core, Env, NodeId, Started
+from nodes.host.causality import Causality
+from nodes.host.clock import SkewedClock
+from nodes.host.config import ConfigError, HostConfig
+from nodes.host.control import Control
+from nodes.host.faults_rpc import RpcFaults
+from nodes.host.peers import Peers
+from nodes.host.process import Host
+from nodes.host.recorder import Recorder
+from nodes.host.rpc import MessageTypes, Methods, check_binding, load_protos, methods_of
+from nodes.host.server import NodeServer, ProtocolService
+from nodes.host.storage import Storage
+from nodes.host.unsynced import UnsyncedStorage
+from nodes.timeline import CRASHED, STARTED
+
+
+def load_core(name: str) -> type[Core]:
+    """A core by `module:Class`. Raises ConfigError when there is no such core."""
+    module_name, _, class_name = name.partition(":")
+    try:
+        found = getattr(importlib.import_module(module_name), class_name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(f"there is no core {name!r}: {error}") from error
+    if not (isinstance(found, type) and issubclass(found, Core)):
+        raise ConfigError(f"{name!r} is no core: it must be a subclass of nodes.core.Core")
+    return found
+
+
+class Node:
+    """A node whose storage is read and whose port is bound, but which does not run yet.
+
+    Make it on the running loop. Raises ConfigError, TypeError, StorageDamaged, StorageFailed or
+    AddressInUse.
+    """
+
+    def __init__(self, config: HostConfig) -> None:
+        self._config = config
+        protos = load_protos(config.protos)
+        self._methods: Methods = methods_of(protos)
+        core_type = load_core(config.core)
+        check_binding(core_type, self._methods)
+        env = Env(config.node, config.peers, Random(config.seed), dict(config.params))
+        self._core = core_type(env)
+        self._storage = open_storage(config, MessageTypes(protos))
+        self._server: NodeServer | None = None
+        self._stop_asked = asyncio.Event()
+        try:
+            self._started: Started | None = self._storage.load()
+            self._server = NodeServer(config.node)
+            self.address = self._server.bind(config.listen)
+            boot = int(time.monotonic() * 1000 - config.began_ms)
+            self._recorder = Recorder(config.node, config.events, began_ms=config.began_ms)
+        except BaseException:
+            self._storage.close()
+            raise
+        self._causality = Causality(config.node, self._recorder, boot=boot)
+
+    def ask_to_stop(self) -> None:
+        """`run` returns soon. No harm if called twice."""
+        self._stop_asked.set()
+
+    async def run(self, links: Mapping[NodeId, str], on_ready: asyncio.Event) -> None:
+        """Until asked to stop; sets `on_ready` when it serves.
+
+        Raises CoreFailed or StorageFailed, and then nothing more of the node's is to be done: the
+        process must end.
+        """
+        assert self._server is not None
+        config = self._config
+        clock, faults = SkewedClock(), RpcFaults()
+        peers = Peers(config.node, config.session, self._methods, links, faults, self._causality)
+        host = Host(
+            self._core,
+            storage=self._storage,
+            transport=peers,
+            clock=clock,
+            causality=self._causality,
+        )
+        control = Control(
+            session=config.session,
+            token=config.token,
+            host=host,
+            storage=self._storage,
+            clock=clock,
+            faults=faults,
+            recorder=self._recorder,
+            stop=self.ask_to_stop,
+        )
+        protocol = ProtocolService(config.session, host, self._causality)
+        started, self._started = self._started, None  # not kept: a log may be large
+        assert started is not None
+        self._causality.happened(
+            STARTED, {"entries": sum(len(log.entries) for log in started.logs.values())}
+        )
+        running = asyncio.create_task(host.run(started))
+        del started
+        await self._await(running, host.recovered)
+        if not running.done():
+            await self._server.serve(protocol, self._methods.values(), control)
+            await self._server.set_serving()
+            on_ready.set()
+            await self._await(running, self._stop_asked)
+        host.stop()
+        await running
+        await self._server.stop()
+        await peers.close()
+
+    async def _await(self, running: asyncio.Task[None], event: asyncio.Event) -> None:
+        """The event, or the end of the host, whichever comes first."""
+        waiting = asyncio.create_task(event.wait())
+        await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+
+    def crashed(self, why: str) -> None:
+        """Tells the timeline that the node ends by its own fault."""
+        self._causality.happened(CRASHED, {"reason": why})
+
+    async def close(self) -> None:
+        """Closes what the constructor opened."""
+        if self._server is not None:
+            await self._server.stop()
+        self._recorder.close()
+        self._storage.close()
+
+
+def open_storage(config: HostConfig, types: MessageTypes) -> Storage | UnsyncedStorage:
+    """By the setting `fsync`: on, unless it says off. Raises ConfigError for another word."""
+    fsync = config.params.get("fsync", "on")
+    if fsync not in ("on", "off"):
+        raise ConfigError(f"setting fsync is {fsync!r}, expected on or off")
+    storage = Storage(
+        config.data, node=config.node, lab=config.lab, types=types, wiped=config.wiped
+    )
+    if fsync == "on":
+        return storage
+    return UnsyncedStorage(storage, types)

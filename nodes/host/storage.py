@@ -1,0 +1,390 @@
+"""A node's durable state: one SQLite file that the sqlite3 shell can read.
+
+Every commit is one transaction with one fsync (WAL, synchronous=FULL). Each row carries a checksum
+of its whole content, and the file knows what it must hold: a damaged or missing row is a refusal to
+start, never a silent reset. A write-ahead log torn at its tail is no damage; SQLite drops what was
+never committed.
+
+Not thread-safe: use it from one thread at a time.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TypeAlias
+from zlib import crc32
+
+from google.protobuf.message import DecodeError, Message
+
+from nodes.core import (
+    Append,
+    Discard,
+    DurableEffect,
+    NodeId,
+    Save,
+    Started,
+    StoredLog,
+    Truncate,
+)
+from nodes.host.rpc import MessageTypes
+from nodes.host.text import printable
+
+FORMAT = "1"
+CHECKPOINT_PAGES = 1000
+WAL_BYTES_MAX = 8 * 1024 * 1024  # what the log shrinks to after a checkpoint
+
+Bound: TypeAlias = tuple[int, int]  # of a log: its first index, and the one of its next entry
+EMPTY_LOG: Bound = (1, 1)
+
+_SCHEMA = """
+CREATE TABLE meta (
+    name TEXT PRIMARY KEY, value TEXT NOT NULL, checksum INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE slots (
+    name TEXT PRIMARY KEY, type TEXT NOT NULL, value BLOB NOT NULL, checksum INTEGER NOT NULL
+);
+CREATE TABLE logs (
+    log TEXT NOT NULL, position INTEGER NOT NULL, type TEXT NOT NULL, value BLOB NOT NULL,
+    checksum INTEGER NOT NULL, PRIMARY KEY (log, position)
+) WITHOUT ROWID;
+CREATE TABLE log_starts (
+    log TEXT PRIMARY KEY, first_index INTEGER NOT NULL, next_index INTEGER NOT NULL,
+    checksum INTEGER NOT NULL
+) WITHOUT ROWID;
+"""
+
+
+class StorageDamaged(Exception):
+    """What the disk holds cannot be trusted. One line: node, file, table, row, and the way out."""
+
+
+class StorageFailed(Exception):
+    """The disk did not take a write. One line; the node must stop, for nobody knows what is on
+    disk."""
+
+
+def checksum(*columns: str | int | bytes) -> int:
+    """CRC-32 of a row's content. Lengths are part of it, so that no two rows look alike."""
+    result = 0
+    for column in columns:
+        raw = column if isinstance(column, bytes) else str(column).encode()
+        result = crc32(raw, crc32(b"%d:" % len(raw), result))
+    return result
+
+
+def moved_bound(effect: Append | Truncate | Discard, bound: Bound) -> Bound:
+    """Where a log begins and ends after the effect.
+
+    Raises ValueError for what no log can do, a hole or a cut in the wrong place: that is a bug of
+    the core.
+    """
+    first, following = bound
+    match effect:
+        case Append(log, first_index, entries):
+            if first_index != following:
+                raise ValueError(
+                    f"append at {first_index} to log {log!r}, whose end is {following}"
+                )
+            return first, following + len(entries)
+        case Truncate(log, from_index):
+            if not first <= from_index <= following:
+                raise ValueError(
+                    f"truncate from {from_index} of log {log!r}, which holds "
+                    f"{first} to {following - 1}"
+                )
+            return first, from_index
+        case Discard(_, through_index):
+            first = max(first, through_index + 1)
+            return first, max(first, following)
+
+
+class Storage:
+    """Opens or creates `folder/NODE.db`.
+
+    `wiped` says that the node has been here before: a file created now then remembers that, and
+    `load` tells, until the first commit.
+
+    Raises StorageDamaged when the file is no SQLite file, StorageFailed when it cannot be opened or
+    another process has it.
+    """
+
+    def __init__(
+        self, folder: Path, *, node: NodeId, lab: str, types: MessageTypes, wiped: bool = False
+    ) -> None:
+        self.path = folder / f"{node}.db"
+        self.node = node
+        self.lab = lab
+        self._types = types
+        self._wiped = wiped
+        self._bounds: dict[str, Bound] = {}
+        self._slots: set[str] = set()
+        self.merged_through = 0  # of a side file; see nodes.host.unsynced
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock = self._take_lock()
+            self.path.touch(mode=0o600)
+            self._database = self._open()
+        except (OSError, sqlite3.OperationalError) as error:
+            raise StorageFailed(f"{node}: cannot open {self.path}: {error}") from error
+        except sqlite3.DatabaseError as error:
+            raise self._damaged(f"is no intact SQLite file ({error})") from error
+
+    def _take_lock(self) -> int:
+        """The kernel lets go of it when the process ends, however it ends."""
+        lock = os.open(self.path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(lock)
+            raise StorageFailed(
+                f"{self.node}: another process uses {self.path}: end it first"
+            ) from error
+        return lock
+
+    def _open(self) -> sqlite3.Connection:
+        database = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        try:
+            database.execute("PRAGMA journal_mode=WAL")
+            database.execute("PRAGMA synchronous=FULL")
+            database.execute("PRAGMA cell_size_check=ON")
+            database.execute("PRAGMA cache_size=-1024")
+            database.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
+            database.execute(f"PRAGMA journal_size_limit={WAL_BYTES_MAX}")
+            tables = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+            if tables == 0:
+                self._create(database)
+        except BaseException:
+            database.close()
+            raise
+        return database
+
+    def _create(self, database: sqlite3.Connection) -> None:
+        meta = {"format": FORMAT, "node": self.node, "lab": self.lab, "slots": "[]"}
+        if self._wiped:
+            meta["wiped"] = "1"
+        # One transaction: a node killed while it creates its file leaves none or all of it.
+        database.execute("BEGIN IMMEDIATE")
+        for statement in filter(str.strip, _SCHEMA.split(";")):
+            database.execute(statement)
+        for name, value in meta.items():
+            _put_meta(database, name, value)
+        database.execute("COMMIT")
+
+    # ------------------------------------------------------------------------------------- reading
+
+    unsynced_bytes = 0  # every commit is synced
+
+    def load(self) -> Started:
+        """All that was durable. Raises StorageDamaged at the first thing that is not right."""
+        try:
+            meta = self._load_meta()
+            self._check_meta(meta)
+            slots = self._load_slots(meta)
+            logs = {name: self._load_log(name) for name in self._load_bounds()}
+            self._check_strays()
+        except sqlite3.DatabaseError as error:
+            raise self._damaged(f"cannot be read ({error})") from error
+        self._slots = set(slots)
+        self._wiped = "wiped" in meta
+        return Started(slots, logs, amnesia=self._wiped)
+
+    def _load_meta(self) -> dict[str, str]:
+        meta: dict[str, str] = {}
+        for name, value, found in self._database.execute("SELECT name, value, checksum FROM meta"):
+            self._check_row("meta", repr(name), found, name, value)
+            meta[name] = value
+        return meta
+
+    def _check_meta(self, meta: dict[str, str]) -> None:
+        for name in ("format", "node", "lab", "slots"):
+            if name not in meta:
+                raise self._damaged(f"table meta has no row {name!r}")
+        if meta["format"] != FORMAT:
+            raise self._damaged(f"has format {meta['format']!r}, expected {FORMAT!r}")
+        for name, expected in (("node", self.node), ("lab", self.lab)):
+            if meta[name] != expected:
+                raise self._damaged(f"belongs to {name} {meta[name]!r}, not to {expected!r}")
+        self.merged_through = int(meta.get("merged_through", "0"))
+
+    def _load_slots(self, meta: dict[str, str]) -> dict[str, Message]:
+        slots: dict[str, Message] = {}
+        rows = self._database.execute("SELECT name, type, value, checksum FROM slots ORDER BY name")
+        for name, type_name, value, found in rows:
+            self._check_row("slots", repr(name), found, name, type_name, value)
+            slots[name] = self._decode("slots", repr(name), type_name, value)
+        expected = json.loads(meta["slots"])
+        if sorted(slots) != expected:
+            odd = sorted(set(slots) ^ set(expected))
+            raise self._damaged(f"table slots does not match its list: row {odd[0]!r}")
+        return slots
+
+    def _load_bounds(self) -> Sequence[str]:
+        self._bounds = {}
+        for log, first, following, found in self._database.execute(
+            "SELECT log, first_index, next_index, checksum FROM log_starts ORDER BY log"
+        ):
+            self._check_row("log_starts", repr(log), found, log, first, following)
+            self._bounds[log] = (first, following)
+        return tuple(self._bounds)
+
+    def _load_log(self, log: str) -> StoredLog:
+        first, following = self._bounds[log]
+        entries: list[Message] = []
+        rows = self._database.execute(
+            "SELECT position, type, value, checksum FROM logs WHERE log=? ORDER BY position", (log,)
+        )
+        for position, type_name, value, found in rows:
+            row = f"{log!r}/{position}"
+            if position != first + len(entries):
+                raise self._damaged(f"log {log!r} has a gap before entry {position}")
+            self._check_row("logs", row, found, log, position, type_name, value)
+            entries.append(self._decode("logs", row, type_name, value))
+        if first + len(entries) != following:
+            raise self._damaged(
+                f"log {log!r} ends before entry {first + len(entries)}, "
+                f"expected up to {following - 1}"
+            )
+        return StoredLog(first, tuple(entries))
+
+    def _check_strays(self) -> None:
+        for (log,) in self._database.execute("SELECT DISTINCT log FROM logs"):
+            if log not in self._bounds:
+                raise self._damaged(f"table log_starts has no row {log!r}")
+
+    def _check_row(self, table: str, row: str, found: object, *columns: str | int | bytes) -> None:
+        if not isinstance(found, int) or found != checksum(*columns):
+            raise self._damaged(f"table {table}, row {row}: checksum does not match")
+
+    def _decode(self, table: str, row: str, type_name: str, value: bytes) -> Message:
+        try:
+            return self._types.decode(type_name, value)
+        except (LookupError, DecodeError, TypeError) as error:
+            raise self._damaged(f"table {table}, row {row}: {error}") from error
+
+    def _damaged(self, what: str) -> StorageDamaged:
+        return StorageDamaged(
+            printable(f"{self.node}: {self.path} {what}; to start over with an empty disk: ")
+            + f"lab fault wipe {self.node}"
+        )
+
+    # ------------------------------------------------------------------------------------- writing
+
+    def commit(
+        self, effects: Iterable[DurableEffect], *, merged_through: int | None = None
+    ) -> None:
+        """Makes all of them durable, in order, in one transaction with one fsync.
+
+        Raises StorageFailed when the disk does not take it, and ValueError, with nothing written,
+        for an order that a log cannot carry out: that is a bug of the core.
+        """
+        bounds, slots = dict(self._bounds), dict[str, Message]()
+        try:
+            self._database.execute("BEGIN IMMEDIATE")
+            for effect in effects:
+                if isinstance(effect, Save):
+                    slots[effect.slot] = effect.state  # only the last one of a commit counts
+                else:
+                    self._write_log(effect, bounds)
+            self._write_bounds(bounds)
+            self._write_slots(slots)
+            if merged_through is not None:
+                _put_meta(self._database, "merged_through", str(merged_through))
+            if self._wiped:
+                # The core knows by now, and what it made of it is in this transaction.
+                self._database.execute("DELETE FROM meta WHERE name='wiped'")
+            self._database.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise StorageFailed(
+                f"{self.node}: {self.path} did not take a write ({error}); the node stops, "
+                "because what is on disk is uncertain until it is read again: make room, "
+                f"then lab fault restart {self.node}"
+            ) from error
+        except BaseException:
+            self._database.execute("ROLLBACK")
+            raise
+        self._wiped = False
+        self._bounds = bounds
+        self._slots |= slots.keys()
+        if merged_through is not None:
+            self.merged_through = merged_through
+
+    def _write_log(self, effect: Append | Truncate | Discard, bounds: dict[str, Bound]) -> None:
+        first, following = bounds[effect.log] = moved_bound(
+            effect, bounds.get(effect.log, EMPTY_LOG)
+        )
+        execute = self._database.execute
+        match effect:
+            case Append(log, first_index, entries):
+                self._database.executemany(
+                    "INSERT INTO logs (log, position, type, value, checksum) VALUES (?,?,?,?,?)",
+                    _log_rows(log, first_index, entries),
+                )
+            case Truncate(log):
+                execute("DELETE FROM logs WHERE log=? AND position>=?", (log, following))
+            case Discard(log):
+                execute("DELETE FROM logs WHERE log=? AND position<?", (log, first))
+
+    def _write_bounds(self, bounds: dict[str, Bound]) -> None:
+        rows = [
+            (log, *bound, checksum(log, *bound))
+            for log, bound in bounds.items()
+            if self._bounds.get(log) != bound
+        ]
+        if rows:
+            self._database.executemany(
+                "INSERT OR REPLACE INTO log_starts (log, first_index, next_index, checksum) "
+                "VALUES (?,?,?,?)",
+                rows,
+            )
+
+    def _write_slots(self, slots: dict[str, Message]) -> None:
+        for name, state in slots.items():
+            type_name, value = state.DESCRIPTOR.full_name, state.SerializeToString()
+            self._database.execute(
+                "INSERT INTO slots (name, type, value, checksum) VALUES (?,?,?,?) "
+                "ON CONFLICT (name) DO UPDATE SET "
+                "type=excluded.type, value=excluded.value, checksum=excluded.checksum",
+                (name, type_name, value, checksum(name, type_name, value)),
+            )
+        if not slots.keys() <= self._slots:
+            names = json.dumps(sorted(self._slots | slots.keys()))
+            _put_meta(self._database, "slots", names)
+
+    def sync(self) -> None:
+        """Nothing to do: every commit is synced."""
+
+    def size_bytes(self) -> int:
+        """Of the file and its write-ahead log."""
+        return _size_bytes(self.path) + _size_bytes(self.path.with_name(self.path.name + "-wal"))
+
+    def close(self) -> None:
+        """SQLite folds its write-ahead log into the file."""
+        self._database.close()
+        os.close(self._lock)
+
+
+def _log_rows(
+    log: str, first_index: int, entries: Iterable[Message]
+) -> Iterator[tuple[str, int, str, bytes, int]]:
+    for position, entry in enumerate(entries, first_index):
+        type_name, value = entry.DESCRIPTOR.full_name, entry.SerializeToString()
+        yield log, position, type_name, value, checksum(log, position, type_name, value)
+
+
+def _put_meta(database: sqlite3.Connection, name: str, value: str) -> None:
+    database.execute(
+        "INSERT OR REPLACE INTO meta (name, value, checksum) VALUES (?,?,?)",
+        (name, value, checksum(name, value)),
+    )
+
+
+def _size_bytes(path: Path) -> int:
+    try:
+        return os.stat(path).st_size
+    except FileNotFoundError:
+        return 0

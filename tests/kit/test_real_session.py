@@ -1,0 +1,278 @@
+"""Sessions with real processes: from `lab up` to the end, however it comes; nothing is left."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from labs.kit.processes import ProcessMark
+from labs.kit.session import Session, SessionFolder
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
+
+PROJECT = Path(__file__).resolve().parents[2]
+PATIENCE_S = 30.0
+
+
+def wait_until(holds: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < deadline, f"not within {PATIENCE_S:g} s: {what}"
+        time.sleep(0.02)
+
+
+class Terminal:
+    """Runs `lab` commands in a working directory of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.cwd = folder
+        self.folder = SessionFolder(folder / ".lab")
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if name != "FAULTLAB_HOME"},
+            "PYTHONPATH": str(PROJECT),
+            "COLUMNS": "100",
+        }
+
+    def start(self, *arguments: str, **options: Any) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "labs.kit.cli", *arguments],
+            cwd=self.cwd,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            **options,
+        )
+
+    def lab(self, *arguments: str) -> tuple[int, str, str]:
+        with self.start(*arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            out, err = process.communicate(timeout=60)
+        return process.returncode, out.decode(), err.decode()
+
+    def json(self, *arguments: str) -> Any:
+        status, out, err = self.lab(*arguments, "--json")
+        assert status == 0, err
+        return json.loads(out)
+
+    def session(self) -> Session:
+        session = self.folder.read()
+        assert session is not None
+        return session
+
+    def everyone(self) -> list[ProcessMark]:
+        session = self.session()
+        return [session.conductor, *session.processes]
+
+    def assert_nothing_left(self, marks: list[ProcessMark]) -> None:
+        wait_until(lambda: not any(mark.alive() for mark in marks), "all processes gone")
+        wait_until(lambda: self.folder.read() is None, "session file gone")
+        left = {path.name for path in self.folder.path.iterdir()}
+        assert left <= {"lock", "conductor.log"}
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Terminal]:
+    terminal = Terminal(tmp_path)
+    yield terminal
+    session = terminal.folder.read()
+    terminal.lab("down")
+    if session is not None:
+        for mark in [session.conductor, *session.processes]:
+            mark.send(signal.SIGKILL)
+
+
+@pytest.fixture
+def lab_up(terminal: Terminal) -> Terminal:
+    status, out, err = terminal.lab("up", "raft", "--detach", "--runtime", "local")
+    assert status == 0, err
+    assert "raft is ready, " in out
+    assert len(terminal.session().processes) == 6, "five nodes and a proxy"
+    return terminal
+
+
+def test_first_ten_minutes(lab_up: Terminal) -> None:
+    """Up returns with a leader that serves; write, kill the leader, read, heal, down."""
+    before = lab_up.json("status")
+    assert before["ready"]
+    assert before["leader"]
+    assert {node["state"] for node in before["nodes"]} == {"up"}
+    assert lab_up.json("put", "colour", "blue")["ok"] is True
+
+    killed = lab_up.json("fault", "kill", "leader")
+    assert killed["fault"]["nodes"] == [before["leader"]]
+    got = lab_up.json("get", "colour")
+    assert (got["ok"], got["value"]) == (True, "blue")
+    assert got["node"] != before["leader"]
+    after = lab_up.json("status")
+    states = {node["id"]: node["state"] for node in after["nodes"]}
+    assert states[before["leader"]] == "down"
+    assert [fault["kind"] for fault in after["faults"]] == ["kill"]
+
+    lab_up.json("fault", "partition", "leader")
+    assert any(link["toxics"] for link in lab_up.json("status")["links"])
+    lab_up.json("fault", "heal")
+    healed = lab_up.json("status")
+    assert healed["faults"] == []
+    assert not any(link["toxics"] for link in healed["links"])
+    assert {node["state"] for node in healed["nodes"]} == {"up"}
+    assert lab_up.json("append", "colour", "ish")["ok"] is True
+
+    sentences = [event["sentence"] for event in lab_up.json("watch")["events"]]
+    assert any("became leader of term" in sentence for sentence in sentences)
+    everyone = lab_up.everyone()
+    status, out, err = lab_up.lab("down")
+    assert (status, out) == (0, "the raft lab has ended\n"), err
+    lab_up.assert_nothing_left(everyone)
+    assert lab_up.lab("down")[:2] == (0, "no lab is running here\n")
+
+
+def test_second_up_is_refused(lab_up: Terminal) -> None:
+    """A second lab is refused in either way of starting it; the first goes on."""
+    for words in (("up", "raft"), ("up", "raft", "--detach")):
+        status, _, err = lab_up.lab(*words)
+        assert status == 2
+        assert "the raft lab already runs here (local, since " in err
+        assert "end it with `lab down`" in err
+    assert lab_up.json("status")["ready"]
+
+
+def test_two_at_once(terminal: Terminal) -> None:
+    """Of two that start at the same moment one wins, the other is told."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    both = [terminal.start("up", "raft", "--detach", **pipes) for _ in range(2)]
+    results = [process.communicate(timeout=60) for process in both]
+    assert sorted(process.returncode for process in both) == [0, 2], results
+    assert terminal.json("status")["ready"]
+
+
+def test_kill_of_the_conductor(lab_up: Terminal) -> None:
+    """kill -9 of the conductor ends nodes, paused ones too, and proxy; the next command says so."""
+    lab_up.json("fault", "pause", "follower")
+    everyone = lab_up.everyone()
+    everyone[0].send(signal.SIGKILL)
+    wait_until(lambda: not any(mark.alive() for mark in everyone), "everyone gone")
+    status, _, err = lab_up.lab("status")
+    assert status == 2
+    assert "cleaned up after a raft lab whose conductor" in err
+    assert lab_up.folder.read() is None
+    status, _, err = lab_up.lab("up", "raft", "--detach")
+    assert status == 0, err
+
+
+def test_node_that_dies_by_itself(lab_up: Terminal) -> None:
+    """A node killed behind the conductor's back shows as down, and an event says how it ended."""
+    victim = lab_up.json("status")["nodes"][2]
+    os.kill(int(victim["host"]["pid"]), signal.SIGKILL)
+
+    def seen() -> bool:
+        return bool(lab_up.json("status")["nodes"][2]["state"] == "down")
+
+    began = time.monotonic()
+    wait_until(seen, "n3 shown as down")
+    assert time.monotonic() - began < 3
+    sentences = [event["sentence"] for event in lab_up.json("watch")["events"]]
+    assert any(sentence.startswith("n3 is down: ") for sentence in sentences)
+
+
+def test_frozen_node_is_noticed(lab_up: Terminal) -> None:
+    """A node stopped behind the conductor's back is shown silent within 3 s."""
+    pid = int(lab_up.json("status")["nodes"][3]["host"]["pid"])
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        wait_until(lambda: not lab_up.json("status")["nodes"][3]["answers"], "n4 shown as silent")
+        assert time.monotonic() - began < 3
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signals_in_the_foreground(terminal: Terminal, number: signal.Signals) -> None:
+    """Ctrl-C, SIGTERM and SIGHUP end a lab in the foreground with everything that belongs to it."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = terminal.start("up", "raft", "--runtime", "local", **pipes)
+    assert process.stdout is not None
+    process.stdout.readline()  # the first event comes when the lab is ready
+    everyone = terminal.everyone()
+    process.send_signal(number)
+    _, err = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0, err
+    assert b"the raft lab has ended" in err
+    terminal.assert_nothing_left(everyone)
+
+
+@pytest.mark.parametrize("after_s", [0.0, 0.1, 0.3, 0.5, 0.7])
+@pytest.mark.parametrize("twice", [False, True])
+def test_interrupted_start(terminal: Terminal, after_s: float, twice: bool) -> None:
+    """Ctrl-C at any moment of the start, once or twice, leaves nothing; the next start works."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = terminal.start("up", "raft", "--detach", "--runtime", "local", **pipes)
+    assert process.stderr is not None
+    if after_s:
+        process.stderr.readline()  # now it has begun
+        time.sleep(after_s)
+    session = terminal.folder.read()
+    process.send_signal(signal.SIGINT)
+    if twice:
+        process.send_signal(signal.SIGINT)
+    process.communicate(timeout=PATIENCE_S)
+    if process.returncode == 0:
+        assert terminal.lab("down")[0] == 0, "it was ready before the signal came"
+    marks = [session.conductor, *session.processes] if session else []
+    terminal.folder.create()
+    terminal.assert_nothing_left(marks)
+    with terminal.folder.lock() as leftover:
+        assert leftover is None
+
+
+def test_waiting_command_killed(terminal: Terminal) -> None:
+    """When `lab up --detach` itself is killed before the lab is ready, the lab is given up."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    slow = ("--set", "election_timeout_ms_min=3000", "--set", "election_timeout_ms_max=4000")
+    process = terminal.start("up", "raft", "--detach", "--runtime", "local", *slow, **pipes)
+    wait_until(lambda: terminal.folder.read() is not None, "conductor started")
+    everyone = terminal.everyone()
+    process.kill()
+    process.communicate()
+    terminal.assert_nothing_left(everyone)
+
+
+def test_live_view_in_a_terminal(terminal: Terminal) -> None:
+    """In a terminal the live view is drawn, and closing the terminal ends the lab."""
+    master, slave = pty.openpty()
+    terminal.environment["TERM"] = "xterm"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "labs.kit.cli", "up", "raft", "--runtime", "local"],
+        cwd=terminal.cwd,
+        env=terminal.environment,
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        start_new_session=True,
+        preexec_fn=_take_terminal,
+    )
+    os.close(slave)
+    seen = b""
+    while b"applied" not in seen or b"follower" not in seen:
+        seen += os.read(master, 65536)
+    everyone = terminal.everyone()
+    os.close(master)  # the kernel sends SIGHUP
+    assert process.wait(PATIENCE_S) is not None
+    terminal.assert_nothing_left(everyone)
+
+
+def _take_terminal() -> None:
+    import fcntl
+    import termios
+
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
