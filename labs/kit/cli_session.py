@@ -74,6 +74,7 @@ def up(
     seed: Annotated[int, typer.Option(metavar="S", help="Of all that is drawn at random.")] = 0,
     json: JsonFlag = False,
     report_to: Annotated[int, typer.Option("--report-to", hidden=True)] = -1,
+    because: Annotated[str, typer.Option("--because", hidden=True)] = "",
 ) -> int:
     """Start a lab and show how it is doing; Ctrl-C ends it.
 
@@ -81,7 +82,7 @@ def up(
     """
     from labs.kit.cli_up import UpRequest, run_up
 
-    request = UpRequest(lab, nodes, runtime, tuple(assignments or ()), seed)
+    request = UpRequest(lab, nodes, runtime, tuple(assignments or ()), seed, because)
     return run_up(request, detach=detach, as_json=json, report_to=report_to)
 
 

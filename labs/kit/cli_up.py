@@ -30,13 +30,15 @@ PROJECT_FOLDER = Path(labs.__file__).resolve().parent.parent
 
 @dataclass(frozen=True, slots=True)
 class UpRequest:
-    """What the user wrote after `lab up`."""
+    """What the user wrote after `lab up`. `because`: why the command that started this conductor
+    chose its runtime."""
 
     lab: str
     nodes: int | None
     runtime: str
     assignments: tuple[str, ...]
     seed: int
+    because: str = ""
 
     def plan(self) -> Plan:
         """Raises LabError when it makes no sense."""
@@ -46,7 +48,8 @@ class UpRequest:
 
     def arguments(self, choice: RuntimeChoice) -> list[str]:
         """The same, for the conductor in the background."""
-        words = ["up", self.lab, "--runtime", choice.name, "--seed", str(self.seed)]
+        words = ["up", self.lab, "--runtime", choice.name, "--because", choice.why]
+        words += ["--seed", str(self.seed)]
         if self.nodes is not None:
             words += ["--nodes", str(self.nodes)]
         for assignment in self.assignments:
@@ -58,6 +61,8 @@ def run_up(request: UpRequest, *, detach: bool, as_json: bool, report_to: int) -
     """Starts a lab; returns when it ended, or with `detach` when it is ready."""
     plan = request.plan()
     choice = choose_runtime(request.runtime)
+    if request.because:
+        choice = RuntimeChoice(choice.name, request.because)
     folder = SessionFolder(home_folder())
     if detach:
         return _detached(request, choice, folder, as_json)

@@ -14,9 +14,9 @@ import secrets
 import shutil
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from labs.kit.errors import LabError, nearest
 from labs.kit.event_feed import EventFeed, FeedLine
@@ -28,10 +28,10 @@ from labs.kit.runtime import ClusterFactory, ManagedCluster, RuntimeChoice
 from labs.kit.session import Session, SessionFolder
 from labs.kit.settings import Plan
 from labs.kit.status_board import StatusBoard
+from labs.kit.stopping import Stopped, Stopping
 from labs.kit.text import span, visible
 from nodes.cluster.api import ClusterSpec, NodeSpec, NodeState, RuntimeFailure
 
-T = TypeVar("T")
 READY_POLL_S = 0.03
 UPKEEP_S = 0.5
 START_PATIENCE_S = 20.0
@@ -55,10 +55,6 @@ class Front(Protocol):
         """Whether nobody is there any more for whom to start a lab."""
 
 
-class Stopped(Exception):
-    """Somebody asked for the end; carries who."""
-
-
 class Conductor:
     """One lab, from its start to its end: `await Conductor(...).run(...)`."""
 
@@ -70,8 +66,7 @@ class Conductor:
         self.phase = "starting"
         self.started_at = time.time()
         self._folder = folder
-        self._stop: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._hurry = asyncio.Event()
+        self._stopping = Stopping()
         self._fault_lock = asyncio.Lock()
         lab = plan.lab
         spec = ClusterSpec(
@@ -107,11 +102,11 @@ class Conductor:
         """
         logging.getLogger("aiohttp").addHandler(logging.NullHandler())
         logging.getLogger("aiohttp").propagate = False
-        with self._signals():
+        with self._stopping.by_signals():
             try:
                 await self._api.start()
                 self._write_session()
-                await self._unless_stopped(self._start(front), front)
+                await self._stopping.unless_asked(self._start(front), front.gone)
                 return await self._serve(front)
             except Stopped as stopped:
                 raise LabError(f"{stopped} before the lab was ready; everything ended") from None
@@ -154,13 +149,13 @@ class Conductor:
         upkeep = asyncio.create_task(self._upkeep())
         shown = asyncio.create_task(front.show(self))
         try:
-            watched: set[asyncio.Future[Any]] = {self._stop, upkeep, shown}
-            while not self._stop.done():
+            watched: set[asyncio.Future[Any]] = {self._stopping.asked, upkeep, shown}
+            while not self._stopping.asked.done():
                 done, watched = await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     # A front that has nothing more to show ends; whatever failed ends the lab.
                     task.result()
-            return self._stop.result()
+            return self._stopping.asked.result()
         finally:
             for task in (upkeep, shown):
                 task.cancel()
@@ -177,7 +172,7 @@ class Conductor:
     async def _end(self, front: Front) -> None:
         self.phase = "stopping"
         closing = asyncio.create_task(self.cluster.close())
-        hurry = asyncio.create_task(self._hurry.wait())
+        hurry = asyncio.create_task(self._stopping.in_a_hurry.wait())
         try:
             await asyncio.wait({closing, hurry}, return_when=asyncio.FIRST_COMPLETED)
             if not closing.done():
@@ -189,6 +184,12 @@ class Conductor:
         finally:
             hurry.cancel()
             await self._api.close()
+            self._leave_nothing()
+
+    def _leave_nothing(self) -> None:
+        # Should somebody have removed the whole folder, another lab may live there by now.
+        owner = self._folder.read()
+        if owner is None or owner.conductor.pid == os.getpid():
             shutil.rmtree(self.cluster_folder, ignore_errors=True)
             self._folder.remove()
 
@@ -212,43 +213,9 @@ class Conductor:
         )
         self._folder.write(session, self._token)
 
-    # ------------------------------------------------------------------------------ being stopped
-
     def request_stop(self, who: str) -> None:
         """Ends the lab soon; asked a second time, faster."""
-        if self._stop.done():
-            self._hurry.set()
-        else:
-            self._stop.set_result(who)
-
-    @contextlib.contextmanager
-    def _signals(self) -> Any:
-        loop = asyncio.get_running_loop()
-        names = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM", signal.SIGHUP: "SIGHUP"}
-        for number, name in names.items():
-            loop.add_signal_handler(number, self.request_stop, name)
-        try:
-            yield
-        finally:
-            for number in names:
-                loop.remove_signal_handler(number)
-
-    async def _unless_stopped(self, work: Coroutine[Any, Any, None], front: Front) -> None:
-        """Awaits the work; gives it up, and raises Stopped, as soon as somebody asks for that."""
-        task = asyncio.create_task(work)
-        try:
-            while not task.done():
-                either: set[asyncio.Future[Any]] = {task, self._stop}
-                await asyncio.wait(either, timeout=0.2, return_when=asyncio.FIRST_COMPLETED)
-                if front.gone():
-                    self.request_stop("the command that started it went away")
-                if self._stop.done():
-                    raise Stopped(self._stop.result())
-            await task
-        finally:
-            if not task.done():
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
+        self._stopping.request(who)
 
     # ------------------------------------------------------------------------- asked through HTTP
 

@@ -16,13 +16,13 @@ from typing import Any, Literal, Protocol
 from google.protobuf.message import Message
 
 from labs.kit.errors import LabError, nearest
+from labs.kit.pursuit import NobodyServed, Pursuit
 from labs.kit.text import bytes_to_json, span
 from nodes.cluster.api import Indeterminate, NodeState, Refused, RuntimeFailure
 from protos import kv_pb2 as kv
 
 KEY_BYTES_MAX = 1024
 VALUE_BYTES_MAX = 1 << 20
-BACKOFF_MS_MIN, BACKOFF_MS_MAX = 20, 200
 Verb = Literal["put", "get", "cas", "append", "delete"]
 _WRITES: Mapping[str, type[Message]] = {
     "put": kv.PutRequest,
@@ -93,16 +93,6 @@ class Outcome:
         }
 
 
-class _NobodyServed(Exception):
-    """The deadline passed. `may_have_happened` when any attempt left its outcome open."""
-
-    def __init__(self, reason: str, *, may_have_happened: bool, node: str | None) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.may_have_happened = may_have_happened
-        self.node = node
-
-
 class _SessionLost(Exception):
     """The cluster no longer knows the client session, and the write did not happen."""
 
@@ -169,7 +159,7 @@ class KeyValueClient:
         deadline_ms = began_ms + timeout_ms
         try:
             outcome = await self._attempt(operation, deadline_ms)
-        except _NobodyServed as failure:
+        except NobodyServed as failure:
             ok = None if failure.may_have_happened and operation.verb != "get" else False
             error = f"{failure.reason} (gave up after {span(timeout_ms)})"
             if operation.node is not None:
@@ -203,9 +193,9 @@ class KeyValueClient:
             if self._session is None:
                 try:
                     _, response = await self._send(kv.OpenSessionRequest(), deadline_ms, only=None)
-                except _NobodyServed as failure:
+                except NobodyServed as failure:
                     # An opened session that nobody uses is harmless: the write was never sent.
-                    raise _NobodyServed(
+                    raise NobodyServed(
                         failure.reason, may_have_happened=False, node=failure.node
                     ) from None
                 assert isinstance(response, kv.OpenSessionResponse)
@@ -216,7 +206,7 @@ class KeyValueClient:
         self, request: Message, deadline_ms: int, *, only: str | None
     ) -> tuple[str, Message]:
         """Sends until a node has done it; with `only`, once and to that node."""
-        pursuit = _Pursuit(self._cluster.nodes, only or self._known_leader() or self._target)
+        pursuit = Pursuit(self._cluster.nodes, only or self._known_leader() or self._target)
         while True:
             node = pursuit.node
             remaining_ms = deadline_ms - self._cluster.now_ms()
@@ -251,50 +241,6 @@ def _session_expired(unknown: Indeterminate) -> bool:
     # To the cluster the outcome of such a write is open, since it knows nothing of the attempts
     # before. Here it is known whether there were any.
     return "session" in unknown.reason and "expired" in unknown.reason
-
-
-class _Pursuit:
-    """Which node to ask next, and what is known so far about the outcome."""
-
-    def __init__(self, nodes: tuple[str, ...], first: str | None) -> None:
-        self._nodes = nodes
-        self.node = first if first in nodes else nodes[0]
-        self.outcome_open = False
-        self._asked: str | None = None
-        self._reason = "no node was asked"
-        self._failures_in_a_row = 0
-        self._follow_at_once = False
-
-    def declined(self, node: str, reason: str, hint: str | None) -> None:
-        """This attempt did nothing; `hint` may know better."""
-        self._note(node, reason)
-        self._follow_at_once = hint in self._nodes and hint != node
-        self.node = hint if hint is not None and self._follow_at_once else self._after(node)
-
-    def unknown(self, node: str, reason: str) -> None:
-        """This attempt may have done it."""
-        self._note(node, reason)
-        self.outcome_open = True
-        self._follow_at_once = False
-        self.node = self._after(node)
-
-    def pause_ms(self) -> int:
-        """How long to wait before the next attempt: nothing after the first few good hints."""
-        if self._follow_at_once and self._failures_in_a_row <= 2:
-            return 0
-        doubled = BACKOFF_MS_MIN << min(self._failures_in_a_row - 1, 10)
-        return min(doubled, BACKOFF_MS_MAX)
-
-    def give_up(self) -> _NobodyServed:
-        """What to raise when time is up."""
-        return _NobodyServed(self._reason, may_have_happened=self.outcome_open, node=self._asked)
-
-    def _note(self, node: str, reason: str) -> None:
-        self._asked, self._reason = node, reason
-        self._failures_in_a_row += 1
-
-    def _after(self, node: str) -> str:
-        return self._nodes[(self._nodes.index(node) + 1) % len(self._nodes)]
 
 
 def _request(operation: Operation, request_id: kv.RequestId | None) -> Message:

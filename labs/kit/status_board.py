@@ -90,6 +90,7 @@ class StatusBoard:
         if sighting.state is not NodeState.UP:
             sighting.view = sighting.host = None
             return
+        asked_at_ms = self._cluster.now_ms()
         try:
             async with asyncio.timeout(VIEW_PATIENCE_S):
                 found = await self._cluster.both_views(node)
@@ -97,7 +98,7 @@ class StatusBoard:
             found = None
         if found is None:
             if sighting.answers:
-                sighting.answers, sighting.silent_since_ms = False, self._cluster.now_ms()
+                sighting.answers, sighting.silent_since_ms = False, asked_at_ms
             return
         sighting.answers, sighting.silent_since_ms = True, None
         sighting.view, sighting.host = map(view_to_json, found)

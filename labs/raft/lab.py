@@ -166,6 +166,11 @@ def _follower(note: Mapping[str, Any]) -> str:
     return "{node} follows {leader} in term {term}" if note.get("leader") else ""
 
 
+def _truncate(note: Mapping[str, Any]) -> str:
+    entries = "1 entry" if note.get("count") == 1 else "{count} entries"
+    return "{node} dropped " + entries + " from index {from_index} on: its leader has others"
+
+
 SENTENCES: dict[str, Sentence] = {
     "campaign": _campaign,
     "vote": "{node} voted for {candidate} in term {term}",
@@ -173,7 +178,7 @@ SENTENCES: dict[str, Sentence] = {
     "follower": _follower,
     "stepped_down": "{node} stepped down in term {term}: {reason}",
     "commit": "{node} has committed up to index {index}",
-    "truncate": "{node} dropped {count} entries from index {from_index} on: its leader has others",
+    "truncate": _truncate,
     "snapshot": "{node} took a snapshot up to index {index}",
     "installed_snapshot": "{node} installed {leader}'s snapshot up to index {index}",
     "configuration": "{node} now counts {voters} as voters (entry {index})",

@@ -15,8 +15,6 @@ from nodes.cluster.api import Indeterminate, Refused
 from protos import kv_pb2 as kv
 from protos import raft_pb2 as pb
 
-KEYS = ("a", "b", "c")
-
 
 @dataclass(frozen=True, slots=True)
 class Torture:
@@ -38,14 +36,15 @@ async def torture(
     clients: int = 4,
     pause_ms: int = 100,
     kinds: tuple[str, ...] = tuple(DRAWS),
+    keys: tuple[str, ...] = ("a", "b", "c"),
 ) -> Torture:
-    """Safety while it hurts, liveness after it heals.
+    """Safety while it hurts, liveness after it heals. `keys` must not have been used before.
 
     Raises HistoryWrong when a client was lied to, TimeoutError when the cluster does not recover.
     """
     history = History()
     stop = asyncio.Event()
-    workers = [Client(cluster, number, KEYS, history, seed) for number in range(clients)]
+    workers = [Client(cluster, number, keys, history, seed) for number in range(clients)]
     tasks = [asyncio.ensure_future(worker.run(stop, pause_ms)) for worker in workers]
     chaos = Chaos(cluster, seed, kinds=kinds)
     try:
@@ -62,7 +61,7 @@ async def torture(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-    judge(history, await final_values(cluster))
+    judge(history, await final_values(cluster, keys))
     return Torture(
         acknowledged=history.count("append", "ok"),
         unknown=history.count("append", "info"),
@@ -118,10 +117,10 @@ async def caught_up(cluster: ChaosCluster) -> None:
     await cluster.until("all servers equal", equal, within_ms=30 * unit_ms(cluster))
 
 
-async def final_values(cluster: ChaosCluster) -> dict[str, bytes]:
+async def final_values(cluster: ChaosCluster, keys: tuple[str, ...]) -> dict[str, bytes]:
     """What a linearizable read of each key says at the end."""
     values: dict[str, bytes] = {}
-    for key in KEYS:
+    for key in keys:
 
         async def read(key: str = key) -> kv.GetResponse | None:
             leader = await settled(cluster)

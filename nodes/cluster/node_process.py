@@ -186,7 +186,7 @@ def environment() -> dict[str, str]:
         "GRPC_VERBOSITY": "NONE",
         "GRPC_ENABLE_FORK_SUPPORT": "0",
         # One arena a thread would cost megabytes in a process of a dozen threads.
-        "MALLOC_ARENA_MAX": "2",
+        "MALLOC_ARENA_MAX": "1",
     }
 
 

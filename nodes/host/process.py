@@ -161,6 +161,7 @@ class Host:
         """Until `stop`. Raises CoreFailed when the core raises, StorageFailed when the disk fails;
         in both cases nothing of the step at hand goes out."""
         self._deliver(started)
+        del started  # a log may be large, and this frame lives as long as the node
         try:
             while not self._stopping:
                 await self._wake.wait()

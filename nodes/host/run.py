@@ -76,6 +76,21 @@ class Node:
         process must end.
         """
         assert self._server is not None
+        host, peers, control = self._assemble(links)
+        protocol = ProtocolService(self._config.session, host, self._causality)
+        running = asyncio.create_task(host.run(self._take_started()))
+        await self._await(running, host.recovered)
+        if not running.done():
+            await self._server.serve(protocol, self._methods.values(), control)
+            await self._server.set_serving()
+            on_ready.set()
+            await self._await(running, self._stop_asked)
+        host.stop()
+        await running
+        await self._server.stop()
+        await peers.close()
+
+    def _assemble(self, links: Mapping[NodeId, str]) -> tuple[Host, Peers, Control]:
         config = self._config
         clock, faults = SkewedClock(), RpcFaults()
         peers = Peers(config.node, config.session, self._methods, links, faults, self._causality)
@@ -96,24 +111,15 @@ class Node:
             recorder=self._recorder,
             stop=self.ask_to_stop,
         )
-        protocol = ProtocolService(config.session, host, self._causality)
-        started, self._started = self._started, None  # not kept: a log may be large
+        return host, peers, control
+
+    def _take_started(self) -> Started:
+        """What was on disk; nobody keeps it, since a log may be large."""
+        started, self._started = self._started, None
         assert started is not None
-        self._causality.happened(
-            STARTED, {"entries": sum(len(log.entries) for log in started.logs.values())}
-        )
-        running = asyncio.create_task(host.run(started))
-        del started
-        await self._await(running, host.recovered)
-        if not running.done():
-            await self._server.serve(protocol, self._methods.values(), control)
-            await self._server.set_serving()
-            on_ready.set()
-            await self._await(running, self._stop_asked)
-        host.stop()
-        await running
-        await self._server.stop()
-        await peers.close()
+        entries = sum(len(log.entries) for log in started.logs.values())
+        self._causality.happened(STARTED, {"entries": entries})
+        return started
 
     async def _await(self, running: asyncio.Task[None], event: asyncio.Event) -> None:
         """The event, or the end of the host, whichever comes first."""

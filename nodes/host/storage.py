@@ -14,12 +14,10 @@ import fcntl
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TypeAlias
-from zlib import crc32
 
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import Message
 
 from nodes.core import (
     Append,
@@ -28,17 +26,16 @@ from nodes.core import (
     NodeId,
     Save,
     Started,
-    StoredLog,
     Truncate,
 )
+from nodes.host.recovery import FORMAT, Bound, Recovery, StorageDamaged, checksum, damaged
 from nodes.host.rpc import MessageTypes
-from nodes.host.text import printable
 
-FORMAT = "1"
+__all__ = ["Storage", "StorageDamaged", "StorageFailed", "moved_bound"]
+
 CHECKPOINT_PAGES = 1000
 WAL_BYTES_MAX = 8 * 1024 * 1024  # what the log shrinks to after a checkpoint
 
-Bound: TypeAlias = tuple[int, int]  # of a log: its first index, and the one of its next entry
 EMPTY_LOG: Bound = (1, 1)
 
 _SCHEMA = """
@@ -59,22 +56,9 @@ CREATE TABLE log_starts (
 """
 
 
-class StorageDamaged(Exception):
-    """What the disk holds cannot be trusted. One line: node, file, table, row, and the way out."""
-
-
 class StorageFailed(Exception):
     """The disk did not take a write. One line; the node must stop, for nobody knows what is on
     disk."""
-
-
-def checksum(*columns: str | int | bytes) -> int:
-    """CRC-32 of a row's content. Lengths are part of it, so that no two rows look alike."""
-    result = 0
-    for column in columns:
-        raw = column if isinstance(column, bytes) else str(column).encode()
-        result = crc32(raw, crc32(b"%d:" % len(raw), result))
-    return result
 
 
 def moved_bound(effect: Append | Truncate | Discard, bound: Bound) -> Bound:
@@ -132,7 +116,7 @@ class Storage:
         except (OSError, sqlite3.OperationalError) as error:
             raise StorageFailed(f"{node}: cannot open {self.path}: {error}") from error
         except sqlite3.DatabaseError as error:
-            raise self._damaged(f"is no intact SQLite file ({error})") from error
+            raise damaged(node, self.path, f"is no intact SQLite file ({error})") from error
 
     def _take_lock(self) -> int:
         """The kernel lets go of it when the process ends, however it ends."""
@@ -175,102 +159,16 @@ class Storage:
             _put_meta(database, name, value)
         database.execute("COMMIT")
 
-    # ------------------------------------------------------------------------------------- reading
-
     unsynced_bytes = 0  # every commit is synced
 
     def load(self) -> Started:
         """All that was durable. Raises StorageDamaged at the first thing that is not right."""
-        try:
-            meta = self._load_meta()
-            self._check_meta(meta)
-            slots = self._load_slots(meta)
-            logs = {name: self._load_log(name) for name in self._load_bounds()}
-            self._check_strays()
-        except sqlite3.DatabaseError as error:
-            raise self._damaged(f"cannot be read ({error})") from error
-        self._slots = set(slots)
-        self._wiped = "wiped" in meta
-        return Started(slots, logs, amnesia=self._wiped)
-
-    def _load_meta(self) -> dict[str, str]:
-        meta: dict[str, str] = {}
-        for name, value, found in self._database.execute("SELECT name, value, checksum FROM meta"):
-            self._check_row("meta", repr(name), found, name, value)
-            meta[name] = value
-        return meta
-
-    def _check_meta(self, meta: dict[str, str]) -> None:
-        for name in ("format", "node", "lab", "slots"):
-            if name not in meta:
-                raise self._damaged(f"table meta has no row {name!r}")
-        if meta["format"] != FORMAT:
-            raise self._damaged(f"has format {meta['format']!r}, expected {FORMAT!r}")
-        for name, expected in (("node", self.node), ("lab", self.lab)):
-            if meta[name] != expected:
-                raise self._damaged(f"belongs to {name} {meta[name]!r}, not to {expected!r}")
-        self.merged_through = int(meta.get("merged_through", "0"))
-
-    def _load_slots(self, meta: dict[str, str]) -> dict[str, Message]:
-        slots: dict[str, Message] = {}
-        rows = self._database.execute("SELECT name, type, value, checksum FROM slots ORDER BY name")
-        for name, type_name, value, found in rows:
-            self._check_row("slots", repr(name), found, name, type_name, value)
-            slots[name] = self._decode("slots", repr(name), type_name, value)
-        expected = json.loads(meta["slots"])
-        if sorted(slots) != expected:
-            odd = sorted(set(slots) ^ set(expected))
-            raise self._damaged(f"table slots does not match its list: row {odd[0]!r}")
-        return slots
-
-    def _load_bounds(self) -> Sequence[str]:
-        self._bounds = {}
-        for log, first, following, found in self._database.execute(
-            "SELECT log, first_index, next_index, checksum FROM log_starts ORDER BY log"
-        ):
-            self._check_row("log_starts", repr(log), found, log, first, following)
-            self._bounds[log] = (first, following)
-        return tuple(self._bounds)
-
-    def _load_log(self, log: str) -> StoredLog:
-        first, following = self._bounds[log]
-        entries: list[Message] = []
-        rows = self._database.execute(
-            "SELECT position, type, value, checksum FROM logs WHERE log=? ORDER BY position", (log,)
-        )
-        for position, type_name, value, found in rows:
-            row = f"{log!r}/{position}"
-            if position != first + len(entries):
-                raise self._damaged(f"log {log!r} has a gap before entry {position}")
-            self._check_row("logs", row, found, log, position, type_name, value)
-            entries.append(self._decode("logs", row, type_name, value))
-        if first + len(entries) != following:
-            raise self._damaged(
-                f"log {log!r} ends before entry {first + len(entries)}, "
-                f"expected up to {following - 1}"
-            )
-        return StoredLog(first, tuple(entries))
-
-    def _check_strays(self) -> None:
-        for (log,) in self._database.execute("SELECT DISTINCT log FROM logs"):
-            if log not in self._bounds:
-                raise self._damaged(f"table log_starts has no row {log!r}")
-
-    def _check_row(self, table: str, row: str, found: object, *columns: str | int | bytes) -> None:
-        if not isinstance(found, int) or found != checksum(*columns):
-            raise self._damaged(f"table {table}, row {row}: checksum does not match")
-
-    def _decode(self, table: str, row: str, type_name: str, value: bytes) -> Message:
-        try:
-            return self._types.decode(type_name, value)
-        except (LookupError, DecodeError, TypeError) as error:
-            raise self._damaged(f"table {table}, row {row}: {error}") from error
-
-    def _damaged(self, what: str) -> StorageDamaged:
-        return StorageDamaged(
-            printable(f"{self.node}: {self.path} {what}; to start over with an empty disk: ")
-            + f"lab fault wipe {self.node}"
-        )
+        found = Recovery(self._database, self.path, node=self.node, lab=self.lab, types=self._types)
+        self._bounds = dict(found.bounds)
+        self._slots = set(found.slots)
+        self._wiped = "wiped" in found.meta
+        self.merged_through = int(found.meta.get("merged_through", "0"))
+        return Started(found.slots, found.logs, amnesia=self._wiped)
 
     # ------------------------------------------------------------------------------------- writing
 

@@ -32,7 +32,7 @@ from nodes.sim.loop import run_virtual
 from nodes.sim.network import Complete, SimNetwork
 from nodes.sim.node import SimNode, describe
 from nodes.sim.purity import step_twice
-from nodes.timeline import CRASHED, FAULT, RECEIVED, SENT, STARTED, TIMER, TimelineEvent
+from nodes.timeline import CRASHED, FAILED, FAULT, RECEIVED, SENT, STARTED, TIMER, TimelineEvent
 
 T = TypeVar("T")
 POLL_MS = 5  # virtual; `until` looks this often
@@ -90,7 +90,7 @@ class SimCluster:
         self._cores = {node.id: load_core(node.core) for node in spec.nodes} | dict(cores or {})
         self._lamport = dict.fromkeys((*spec.node_ids, CLIENT), 0)
         self._sent_lamport: dict[str, int] = {}
-        self._sequence = 0
+        self._sequence = dict.fromkeys(self._lamport, 0)
         self._main = asyncio.current_task()
         self.failure: BaseException | None = None
         self.network = SimNetwork(
@@ -160,7 +160,7 @@ class SimCluster:
             if not ended.done():
                 ended.set_result((response, reason))
 
-        message = self.network.call(CLIENT, node, request, timeout_ms, complete)
+        message = self._call(CLIENT, node, request, timeout_ms, complete)
         self._record_send(CLIENT, node, message, request)
         response, reason = await ended
         if response is None:
@@ -280,7 +280,7 @@ class SimCluster:
 
     def call_peer(self, node: NodeId, call: Call, complete: Complete) -> None:
         """Sends a call of a core."""
-        message = self.network.call(node, call.peer, call.request, call.timeout_ms, complete)
+        message = self._call(node, call.peer, call.request, call.timeout_ms, complete)
         self._record_send(node, call.peer, message, call.request)
 
     def respond(self, node: NodeId, caller: Caller, response: Message) -> None:
@@ -305,11 +305,30 @@ class SimCluster:
         node = self._nodes[target]
         if node.state == NodeState.DOWN:
             return False
-        if self.options.record:
-            self._lamport[target] = max(self._lamport[target], self._sent_lamport.get(message, 0))
-            self._record(target, RECEIVED, {"message": message, "from": caller.node})
+        self._record_receipt(target, caller.node, message, request)
         node.take(Requested(caller, request))
         return True
+
+    def _call(
+        self, source: NodeId, target: NodeId, request: Message, timeout_ms: int, complete: Complete
+    ) -> str:
+        """As SimNetwork.call, and the timeline hears how it ended."""
+
+        def ended(response: Message | None, reason: str) -> None:
+            if response is None:
+                self._record(source, FAILED, {"message": message, "to": target, "reason": reason})
+            else:
+                self._record_receipt(source, target, f"{message}r", response)
+            complete(response, reason)
+
+        message = self.network.call(source, target, request, timeout_ms, ended)
+        return message
+
+    def _record_receipt(self, node: NodeId, peer: NodeId, message: str, content: Message) -> None:
+        if self.options.record:
+            self._lamport[node] = max(self._lamport[node], self._sent_lamport.get(message, 0))
+            fields = {"message": message, "from": peer, "type": content.DESCRIPTOR.name}
+            self._record(node, RECEIVED, fields)
 
     def _record_send(self, node: NodeId, peer: NodeId, message: str, content: Message) -> None:
         if self.options.record:
@@ -321,11 +340,10 @@ class SimCluster:
         if not self.options.record:
             return
         self._lamport[node] += 1
-        self._sequence += 1
+        self._sequence[node] += 1
         at_ms = round(self.loop.time() * 1000, 3)
-        self.timeline.append(
-            TimelineEvent(node, self._sequence, self._lamport[node], at_ms, kind, dict(fields))
-        )
+        seq, lamport = self._sequence[node], self._lamport[node]
+        self.timeline.append(TimelineEvent(node, seq, lamport, at_ms, kind, dict(fields)))
 
     def _fault_event(self, kind: str, fields: Mapping[str, Any]) -> None:
         self._record(CLIENT, FAULT, {"fault": kind, **{k: str(v) for k, v in fields.items()}})
@@ -366,10 +384,13 @@ def simulate(
         cluster = SimCluster(spec, options=options, cores=cores, observers=observers)
         try:
             async with cluster:
-                return await program(cluster)
-        except asyncio.CancelledError:
+                result = await program(cluster)
+        except BaseException:
             if cluster.failure is not None:
                 raise cluster.failure from None
             raise
+        if cluster.failure is not None:  # It came too late to interrupt the program.
+            raise cluster.failure
+        return result
 
     return run_virtual(main)

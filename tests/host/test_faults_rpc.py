@@ -86,7 +86,7 @@ def test_a_skewed_clock_is_off_by_its_offset_and_drifts_by_its_rate() -> None:
     while clock.now().mono_ms < began.mono_ms + 20:
         pass
     passed_ms = clock.now().wall_ms - began.wall_ms
-    assert passed_ms >= 20 * 99
+    assert passed_ms > 1_500  # a true clock would show 20
     clock.set(0, 1.0)
     assert abs(clock.now().wall_ms - time.time() * 1000) < 1_000
 

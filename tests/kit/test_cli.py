@@ -200,7 +200,7 @@ async def test_faults(running: Desk, capsys: Captured) -> None:
     assert out == "killed n1 without warning\n"
     assert "leader is n1" in err
     assert "watch for: " in err
-    assert running.cluster.states["n1"] is NodeState.DOWN
+    assert running.cluster.node_state("n1") is NodeState.DOWN
     assert await running.lab("fault", "partition", "n2", "n3,n4,n5", "--json") == 0
     assert document(capsys)["fault"] == {"do": "partition", "groups": [["n2"], ["n3", "n4", "n5"]]}
     assert await running.lab("status") == 0
@@ -211,7 +211,7 @@ async def test_faults(running: Desk, capsys: Captured) -> None:
     assert await running.lab("fault", "list", "--json") == 0
     assert [fault["kind"] for fault in document(capsys)] == ["kill", "partition"]
     assert await running.lab("fault", "heal") == 0
-    assert running.cluster.states["n1"] is NodeState.UP
+    assert running.cluster.node_state("n1") is NodeState.UP
     assert await running.lab("fault", "list") == 0
     assert "no fault is active" in capsys.readouterr().err
 

@@ -8,7 +8,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -52,7 +51,8 @@ def ask_now(
         response = connection.getresponse()
         content = response.read()
         is_json = method != "HEAD" and response.headers.get_content_type() == "application/json"
-        return response.status, response.headers, json.loads(content) if is_json else content
+        document = json.loads(content) if is_json else content
+        return response.status, dict(response.headers.items()), document
     finally:
         connection.close()
 
@@ -315,14 +315,16 @@ async def test_silent_and_dead_nodes_show(running: Desk) -> None:
 
 async def test_session_names_conductor_and_nodes(desk: Desk) -> None:
     """The session file names the conductor itself, and the processes that belong to it."""
-    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", "input()", stdin=asyncio.subprocess.PIPE
+    )
     try:
         desk.prepare = {"process_ids": lambda: (child.pid,)}
         await desk.started()
         assert session_of(desk).conductor.pid == os.getpid()
         assert [mark.pid for mark in session_of(desk).processes] == [child.pid]
     finally:
-        child.communicate(b"\n")
+        await child.communicate(b"\n")
 
 
 async def test_long_poll(running: Desk) -> None:

@@ -106,8 +106,8 @@ async def returning_follower_catches_up(cluster: Cluster) -> None:
 
 
 async def minority_leader_commits_nothing(cluster: Cluster) -> None:
-    """A leader with one follower of five commits nothing; healed, all agree again."""  # FailNoAgree
-    watch = Watch(cluster)
+    """A leader with one follower of five commits nothing; healed, all agree again."""
+    watch = Watch(cluster)  # FailNoAgree
     writes = Writes(watch)
     leader = await watch.leader()
     await writes.commit(leader)
@@ -162,7 +162,7 @@ async def long_conflicts_are_repaired(cluster: Cluster) -> None:
     second = await watch.leader(rest, after_term=term)
     await writes.commit(second, 50)
 
-    # Now the second gathers fifty in vain, and the first with its fifty meets one that knows better.
+    # Now the second gathers fifty in vain, and the first with its own meets one that knows better.
     term = (await watch.seen(second)).term
     stays, knows = watch.others(first, companion, second)
     await cluster.faults.heal()

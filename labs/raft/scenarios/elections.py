@@ -69,7 +69,7 @@ async def any_majority_elects(cluster: Cluster) -> None:
     leader = await watch.leader()
     await writes.commit(leader)
     deposed = 0
-    for turn in range(4):
+    for turn in range(3):
         cut = random.sample(cluster.nodes, minority)
         if turn % 2 == 0 and leader not in cut:
             cut[0] = leader

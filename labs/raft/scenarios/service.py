@@ -140,7 +140,7 @@ async def concurrent_clients_are_linearizable(cluster: Cluster) -> None:
     await watch.leader()
     appends.start(5, pause_timeouts=0.01)
     try:
-        await appends.progress(60)
+        await appends.progress(40)
         await appends.settle()
     finally:
         await appends.cancel()
@@ -193,7 +193,5 @@ async def ends_soon(watch: Watch, tasks: tuple[asyncio.Task[str], ...], why: str
     async def ended() -> bool:
         return all(task.done() for task in tasks)
 
-    await watch.cluster.until(
-        f"clients hear that {why}", ended, within_ms=5 * watch.timeout_ms
-    )
+    await watch.cluster.until(f"clients hear that {why}", ended, within_ms=5 * watch.timeout_ms)
     await no_good_news(tasks)

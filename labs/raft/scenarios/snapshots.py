@@ -30,7 +30,7 @@ async def lagging_follower_gets_snapshot(cluster: Cluster) -> None:
 
 
 async def lagging_follower_gets_snapshot_with_lost_calls(cluster: Cluster) -> None:
-    """The same while requests and responses get lost, doubled and reordered."""
+    """A snapshot gets through to a lagging follower though calls are lost, doubled and late."""
     await cluster.faults.lose(10)  # InstallUnreliable
     await cluster.faults.duplicate(20)
     await cluster.faults.reorder(20, hold_ms=30)
@@ -43,7 +43,7 @@ async def crashed_follower_gets_snapshot(cluster: Cluster) -> None:
 
 
 async def crashed_follower_gets_snapshot_with_lost_calls(cluster: Cluster) -> None:
-    """The same while requests and responses get lost, doubled and reordered."""
+    """A snapshot gets through to a restarted server though calls are lost, doubled and late."""
     await cluster.faults.lose(10)  # InstallUnCrash; 4C SnapshotUnreliableRecover
     await cluster.faults.duplicate(20)
     await cluster.faults.reorder(20, hold_ms=30)
@@ -58,6 +58,7 @@ async def all_restart_from_snapshots(cluster: Cluster) -> None:
         leader = await watch.leader()
         await writes.commit(leader, threshold(watch) + threshold(watch) // 2)
         applied = await watch.converged()
+        await watch.wait(0.2)  # A view may be a moment ahead of the disk.
         before = await watch.views()
         await cluster.faults.kill(*cluster.nodes)
         watch.require_down(*cluster.nodes)
@@ -143,7 +144,9 @@ async def late_server(watch: Watch, *, leader: bool) -> NodeId:
     return leads if leader else watch.others(leads)[-1]
 
 
-async def fill(watch: Watch, writes: Writes, late: NodeId, missing: int, *, after_term: int) -> None:
+async def fill(
+    watch: Watch, writes: Writes, late: NodeId, missing: int, *, after_term: int
+) -> None:
     """Writes through the others until none of them holds the entry `missing` any more."""
     rest = watch.others(late)
     for _ in range(20):

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from labs.raft.lab import LAB
 from labs.raft.scenarios import (
@@ -25,7 +25,8 @@ from nodes.sim.cluster import SimCluster, SimOptions
 C = TypeVar("C", bound=Cluster)
 
 ELECTION, REPLICATION, PERSISTENCE, SNAPSHOTS, SERVICE = 1, 2, 3, 4, 5  # parts of the lab
-QUICK_HEARTBEATS: Mapping[str, Param] = {"heartbeat_ms": 100}
+# Fewer than the lab's default: most of what a scenario costs are heartbeats.
+HEARTBEATS: Mapping[str, Param] = {"heartbeat_ms": 120}
 SMALL_SNAPSHOTS: Mapping[str, Param] = {
     "snapshot_threshold": 20,
     "snapshot_trailing_entries": 5,
@@ -50,11 +51,11 @@ class Scenario(Generic[C]):
     real: bool = True
     seeds: int = 200
 
-    def spec(self, seed: int) -> ClusterSpec:
+    def spec(self, seed: int, *, simulated: bool) -> ClusterSpec:
         """A cluster for this scenario."""
-        defaults = {setting.name: setting.default for setting in LAB.settings}
+        defaults = {**LAB.defaults(simulated=simulated), **HEARTBEATS}
         nodes = tuple(NodeSpec(f"n{number}", LAB.core) for number in range(1, self.nodes + 1))
-        return ClusterSpec(LAB.id, LAB.protos, nodes, defaults | dict(self.params), seed)
+        return ClusterSpec(LAB.id, LAB.protos, nodes, {**defaults, **self.params}, seed)
 
 
 def sim_options(seed: int) -> SimOptions:
@@ -63,3 +64,82 @@ def sim_options(seed: int) -> SimOptions:
     slowest_ms = random.choice((1.0, 3.0, 10.0))
     sync_ms = random.choice((0.0, 2.0, 10.0))
     return SimOptions(latency_ms=(0.2, slowest_ms), sync_ms=(0.0, sync_ms))
+
+
+def scenario(
+    function: Callable[[C], Awaitable[None]],
+    part: int,
+    nodes: int,
+    *,
+    real: bool = True,
+    **params: Param,
+) -> Scenario[C]:
+    """A row of the table: the function's name is the id, its docstring's first sentence the
+    title."""
+    title = " ".join((inspect.getdoc(function) or "").split("\n\n")[0].split())
+    name = function.__name__.replace("_", "-")
+    return Scenario(name, title.rstrip("."), part, nodes, function, params, real)
+
+
+SCENARIOS: tuple[Scenario[Cluster], ...] = (
+    scenario(elections.one_leader_is_elected, ELECTION, 3),
+    scenario(elections.lost_leader_is_replaced, ELECTION, 3),
+    scenario(elections.any_majority_elects, ELECTION, 7),
+    scenario(
+        elections.split_votes_are_settled,
+        ELECTION,
+        5,
+        real=False,  # it lives from timeouts that are nearly equal, which a busy machine is not
+        election_timeout_ms_min=290,
+        election_timeout_ms_max=300,
+        pre_vote="off",
+    ),
+    scenario(elections.outdated_log_cannot_win, PERSISTENCE, 3),
+    scenario(agreement.writes_commit_in_order, REPLICATION, 3),
+    scenario(agreement.concurrent_writes_all_commit, REPLICATION, 3),
+    scenario(agreement.lost_followers_stop_commits, REPLICATION, 3),
+    scenario(agreement.lost_leaders_stop_commits, REPLICATION, 3),
+    scenario(agreement.returning_follower_catches_up, REPLICATION, 3),
+    scenario(agreement.minority_leader_commits_nothing, REPLICATION, 5),
+    scenario(agreement.deposed_leaders_entries_vanish, REPLICATION, 3),
+    scenario(agreement.long_conflicts_are_repaired, REPLICATION, 5),
+    scenario(persistence.restarts_lose_nothing, PERSISTENCE, 3),
+    scenario(persistence.rolling_restarts_lose_nothing, PERSISTENCE, 5),
+    scenario(persistence.votes_survive_crashes, PERSISTENCE, 3),
+    scenario(persistence.acknowledged_entries_survive_crashes, PERSISTENCE, 3),
+    scenario(persistence.old_terms_commit_with_own_term, PERSISTENCE, 5, max_entries_per_append=1),
+    scenario(persistence.crashing_leaders_lose_nothing, PERSISTENCE, 5),
+    scenario(unreliable.lost_calls_delay_only, PERSISTENCE, 5),
+    scenario(unreliable.late_and_doubled_calls_do_no_harm, PERSISTENCE, 3),
+    scenario(unreliable.crashing_leaders_with_lost_calls_lose_nothing, PERSISTENCE, 5, real=False),
+    scenario(unreliable.churn_loses_nothing, PERSISTENCE, 5),
+    scenario(unreliable.churn_with_lost_calls_loses_nothing, PERSISTENCE, 5),
+    scenario(snapshots.logs_stay_short, SNAPSHOTS, 3, **SMALL_SNAPSHOTS),
+    scenario(snapshots.lagging_follower_gets_snapshot, SNAPSHOTS, 3, **SMALL_SNAPSHOTS),
+    scenario(
+        snapshots.lagging_follower_gets_snapshot_with_lost_calls, SNAPSHOTS, 3, **SMALL_SNAPSHOTS
+    ),
+    scenario(snapshots.crashed_follower_gets_snapshot, SNAPSHOTS, 3, **SMALL_SNAPSHOTS),
+    scenario(
+        snapshots.crashed_follower_gets_snapshot_with_lost_calls, SNAPSHOTS, 3, **SMALL_SNAPSHOTS
+    ),
+    scenario(snapshots.all_restart_from_snapshots, SNAPSHOTS, 3, **SMALL_SNAPSHOTS),
+    scenario(snapshots.second_restart_loses_nothing, SNAPSHOTS, 3, **SMALL_SNAPSHOTS),
+    scenario(service.deposed_leader_serves_no_reads, SERVICE, 3),
+    scenario(service.waiting_clients_hear_the_end, SERVICE, 3),
+    scenario(service.lost_responses_repeat_nothing, SERVICE, 3),
+    scenario(service.retries_are_known_after_restarts, SERVICE, 3, **SMALL_SNAPSHOTS),
+    scenario(service.majority_goes_on_without_minority, SERVICE, 5),
+    scenario(service.concurrent_clients_are_linearizable, SERVICE, 3),
+    scenario(unreliable.shifting_partitions_lose_nothing, SERVICE, 5),
+    scenario(unreliable.everything_at_once_loses_nothing, SERVICE, 5, **SMALL_SNAPSHOTS),
+)
+
+# These count single calls or virtual milliseconds, and take the simulated cluster itself.
+SIM_SCENARIOS: tuple[Scenario[SimCluster], ...] = (
+    scenario(traffic.few_calls_are_needed, ELECTION, 3, real=False),
+    scenario(traffic.each_entry_travels_once, REPLICATION, 3, real=False),
+    scenario(traffic.concurrent_writes_share_calls, REPLICATION, 5, real=False),
+    scenario(traffic.conflicts_cost_one_probe_a_term, REPLICATION, 3, real=False),
+    scenario(traffic.writes_wait_for_no_heartbeat, SERVICE, 3, real=False),
+)

@@ -18,9 +18,9 @@ async def lost_calls_delay_only(cluster: Cluster) -> None:
     appends = Appends(watch, ("x", "y"))
     await watch.leader()
     await cluster.faults.lose(10)
-    appends.start(4, pause_timeouts=0.05)
+    appends.start(3, pause_timeouts=0.05)
     try:
-        await appends.progress(40)
+        await appends.progress(20)
         await appends.settle()
     finally:
         await appends.cancel()
@@ -35,7 +35,7 @@ async def late_and_doubled_calls_do_no_harm(cluster: Cluster) -> None:
     await cluster.faults.reorder(40, hold_ms=watch.timeout_ms // 6)
     appends.start(4, pause_timeouts=0.02)
     try:
-        await appends.progress(60)
+        await appends.progress(36)
         await appends.settle()
     finally:
         await appends.cancel()
@@ -59,8 +59,8 @@ async def churn_loses_nothing(cluster: Cluster) -> None:
 
 
 async def churn_with_lost_calls_loses_nothing(cluster: Cluster) -> None:
-    """The same while calls get lost, doubled and reordered."""  # UnreliableChurn
-    await cluster.faults.lose(5)
+    """Servers come and go while calls are lost, doubled and late: all stays linearizable."""
+    await cluster.faults.lose(5)  # UnreliableChurn
     await cluster.faults.duplicate(5)
     await cluster.faults.reorder(20, hold_ms=30)
     await under_load(cluster, churn)  # 4B PersistConcurrentUnreliable
@@ -93,13 +93,12 @@ async def under_load(cluster: Cluster, harm: Callable[[Watch, Random], Awaitable
     random = Random(f"{cluster.spec.seed}:under_load")
     appends = Appends(watch, ("x", "y"))
     await watch.leader()
-    appends.start(4)
+    appends.start(3, pause_timeouts=0.2)
     try:
-        await appends.progress(4)
-        before = appends.count
+        await appends.progress(3)
         harmed = await harm(watch, random)
         require(harmed > 0, "nothing was harmed")
-        require(appends.count > before, "nothing was acknowledged meanwhile")
+        await appends.progress()  # with a server still down, or calls still lost
         await appends.settle()
     finally:
         await appends.cancel()
@@ -118,12 +117,12 @@ async def churn(watch: Watch, random: Random) -> int:
         elif random.random() < 0.5 or len(up) < len(cluster.nodes):
             await cluster.faults.isolate(node)
             harmed += 1
-            await watch.wait(random.uniform(0.2, 1.5))
+            await watch.wait(random.uniform(0.2, 1.2))
             await restore_links(watch)
         else:
             await cluster.faults.kill(node)
             harmed += 1
-        await watch.wait(random.uniform(0.1, 1))
+        await watch.wait(random.uniform(0.1, 0.6))
     await watch.leader_now()
     return harmed
 
@@ -135,9 +134,9 @@ async def repartition(watch: Watch, random: Random) -> int:
         random.shuffle(nodes)
         border = random.randint(1, len(nodes) - 1)
         await watch.cluster.faults.partition(nodes[:border], nodes[border:])
-        await watch.wait(random.uniform(0.5, 2))
+        await watch.wait(random.uniform(0.4, 1.6))
         await restore_links(watch)
-        await watch.wait(random.uniform(0.1, 0.7))
+        await watch.wait(random.uniform(0, 0.6))
     await watch.leader_now()
     return 3
 
@@ -145,7 +144,9 @@ async def repartition(watch: Watch, random: Random) -> int:
 async def restore_links(watch: Watch) -> None:
     """Heals everything, and lets what fails by calls go on failing."""
     faults = watch.cluster.faults
-    lasting = [entry for entry in faults.active() if entry["kind"] in ("lose", "duplicate", "reorder")]
+    lasting = [
+        entry for entry in faults.active() if entry["kind"] in ("lose", "duplicate", "reorder")
+    ]
     await faults.heal()
     for entry in lasting:
         await faults.inject(fault_from_dict(entry["fault"]))

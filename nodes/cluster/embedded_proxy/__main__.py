@@ -15,6 +15,7 @@ import signal
 import socket
 import sys
 import threading
+from typing import Any
 
 from aiohttp import web
 
@@ -51,17 +52,26 @@ async def _serve(listener: socket.socket) -> None:
     await runner.setup()
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(_report)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
     try:
-        await web.SockSite(runner, listener).start()
+        # asyncio tries as many accepts at once as the backlog says, also when all of them fail.
+        await web.SockSite(runner, listener, backlog=16).start()
         host, port = listener.getsockname()
         print(json.dumps({"api": f"{host}:{port}"}), flush=True)
         threading.Thread(target=_watch_input, args=(loop, ended), daemon=True).start()
         await ended.wait()
     finally:
-        collection.stop()
+        await collection.stop()
         await runner.cleanup()
+
+
+def _report(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """One line, not a page, for what goes wrong outside of any request."""
+    print(
+        f"embedded proxy: {context.get('message')}: {context.get('exception')!r}", file=sys.stderr
+    )
 
 
 def _watch_input(loop: asyncio.AbstractEventLoop, ended: asyncio.Event) -> None:

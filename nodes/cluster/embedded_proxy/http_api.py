@@ -70,7 +70,7 @@ class _Api:
     async def reset(self, _request: web.Request) -> web.Response:
         async with self._collection.lock:
             for proxy in self._collection.proxies.values():
-                await proxy.start()
+                proxy.start()
                 proxy.remove_all_toxics()
         return web.Response(status=204)
 
@@ -140,7 +140,7 @@ class _Api:
 
     async def delete_proxy(self, request: web.Request) -> web.Response:
         async with self._collection.lock:
-            self._collection.remove(request.match_info["proxy"])
+            await self._collection.remove(request.match_info["proxy"])
         return web.Response(status=204)
 
     async def list_toxics(self, request: web.Request) -> web.Response:

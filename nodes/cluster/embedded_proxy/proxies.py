@@ -17,6 +17,7 @@ from nodes.cluster.embedded_proxy.streams import Connection, Side
 from nodes.cluster.toxics import TOXIC_TYPES, checked_attributes, checked_stream, checked_toxicity
 
 _BACKLOG: Final = 512
+_ACCEPT_AGAIN_S: Final = 0.1
 _LOOPBACK: Final = "127.0.0.1"
 _LOOPBACK_NAMES: Final = ("", _LOOPBACK, "localhost")
 
@@ -56,9 +57,10 @@ class Proxy:
         self.upstream = upstream
         self.enabled = False
         self.chains: dict[str, list[ToxicDefinition]] = {"upstream": [], "downstream": []}
-        self._server: asyncio.Server | None = None
+        self._listener: socket.socket | None = None
+        self._accepting: asyncio.Task[None] | None = None
+        self._dialing: set[asyncio.Task[None]] = set()
         self._connections: set[Connection] = set()
-        self._dialing: dict[Side, asyncio.Task[None]] = {}
 
     def as_json(self) -> dict[str, Any]:
         """As the API shows it."""
@@ -72,7 +74,7 @@ class Proxy:
 
     # ------------------------------------------------------------------------------- listening
 
-    async def start(self) -> None:
+    def start(self) -> None:
         """Listens. Raises ApiError."""
         if self.enabled:
             return
@@ -83,25 +85,28 @@ class Proxy:
                 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind((host, port))
             listener.listen(_BACKLOG)
+            listener.setblocking(False)
         except OSError as error:
             listener.close()
             why = "address already in use" if error.errno == errno.EADDRINUSE else error.strerror
             raise ApiError(f"listen tcp {host}:{port}: bind: {why}", 500) from None
         self.listen = f"{host}:{listener.getsockname()[1]}"
         self.enabled = True
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            lambda: Side(self._accepted), sock=listener, backlog=_BACKLOG
-        )
+        self._listener = listener
+        self._accepting = asyncio.create_task(self._accept(listener))
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         """Refuses new connections and ends those that run."""
         self.enabled = False
-        if self._server is not None:
-            self._server.close()
-            self._server = None
-        for task in self._dialing.values():
+        tasks = [*self._dialing, *([self._accepting] if self._accepting else [])]
+        for task in tasks:
             task.cancel()
+        # The listener is closed only when nobody waits on it any more: its number may be reused.
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._accepting = None
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
         for connection in tuple(self._connections):
             connection.abort()
 
@@ -116,28 +121,35 @@ class Proxy:
         Raises ApiError.
         """
         if self.differs(listen, upstream):
-            self.stop()
+            await self.stop()
             self.listen, self.upstream = listen, upstream
         if enabled and not self.enabled:
-            await self.start()
+            self.start()
         elif self.enabled and not enabled:
-            self.stop()
+            await self.stop()
 
     # ----------------------------------------------------------------------------- connections
 
-    def _accepted(self, client: Side) -> None:
-        if not self.enabled:  # accepted just before the listener was closed
-            client.abort()
-            return
-        task = asyncio.get_running_loop().create_task(self._dial(client))
-        self._dialing[client] = task
-        task.add_done_callback(lambda _task: self._dialing.pop(client, None))
+    async def _accept(self, listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                handle, _ = await loop.sock_accept(listener)
+            except OSError:
+                # Out of descriptors or memory: who waits in the backlog waits a little longer.
+                await asyncio.sleep(_ACCEPT_AGAIN_S)
+                continue
+            task = loop.create_task(self._connect(handle))
+            self._dialing.add(task)
+            task.add_done_callback(self._dialing.discard)
 
-    async def _dial(self, client: Side) -> None:
-        server = Side(lambda _side: None)
+    async def _connect(self, handle: socket.socket) -> None:
+        """Reaches the upstream for a client that was accepted."""
+        loop = asyncio.get_running_loop()
+        client, server = Side(), Side()
         try:
+            await loop.connect_accepted_socket(lambda: client, handle)
             host, port = parse_address(self.upstream)
-            loop = asyncio.get_running_loop()
             await loop.create_connection(lambda: server, host or _LOOPBACK, port)
         except (OSError, ApiError, UnicodeError):
             client.abort()  # a node that is down: the client sees its connection end
@@ -145,6 +157,8 @@ class Proxy:
         except asyncio.CancelledError:
             client.abort()
             server.abort()
+            if client.transport is None:
+                handle.close()
             raise
         connection = Connection(client, server, self.chains, self._connections.discard)
         self._connections.add(connection)
@@ -208,7 +222,7 @@ class ProxyCollection:
         if proxy.name in self.proxies:
             raise ApiError("proxy already exists", 409)
         if enabled:
-            await proxy.start()
+            proxy.start()
         self.proxies[proxy.name] = proxy
 
     async def add_or_replace(self, proxy: Proxy, enabled: bool) -> Proxy:
@@ -217,21 +231,21 @@ class ProxyCollection:
         if existing is not None:
             if not existing.differs(proxy.listen, proxy.upstream):
                 return existing
-            existing.stop()
+            await existing.stop()
         if enabled:
-            await proxy.start()
+            proxy.start()
         self.proxies[proxy.name] = proxy
         return proxy
 
-    def remove(self, name: str) -> None:
+    async def remove(self, name: str) -> None:
         """Raises ApiError when there is none of this name."""
-        self.get(name).stop()
+        await self.get(name).stop()
         del self.proxies[name]
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         """Ends everything."""
         for proxy in self.proxies.values():
-            proxy.stop()
+            await proxy.stop()
 
 
 def new_toxic(

@@ -25,14 +25,13 @@ _LINGER_ZERO: Final = struct.pack("ii", 1, 0)  # closing sends a reset
 class Side(asyncio.Protocol):
     """One of the two sockets of a connection."""
 
-    def __init__(self, connected: Callable[[Side], None]) -> None:
+    def __init__(self) -> None:
         self.transport: asyncio.Transport | None = None
         self.outgoing: Stream | None = None  # carries what is read here
         self.incoming: Stream | None = None  # brings what is written here
         self.write_paused = False
         self.closed = False  # by us
         self.lost = False
-        self._connected = connected
 
     # ------------------------------------------------------------------- called by asyncio
 
@@ -41,7 +40,6 @@ class Side(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
         self.transport.set_write_buffer_limits(high=_WRITE_BUFFER_BYTES)
         self.transport.pause_reading()
-        self._connected(self)
 
     def data_received(self, data: bytes) -> None:
         """Bytes came in: straight on, or into the chain."""

@@ -214,7 +214,7 @@ class Membership(Snapshots):
         super().on_leadership_lost(reason)
         self.cancel_timer("transfer")
         if self.change and self.change.caller:
-            unknown = node.OutcomeUnknown(reason=f"{self.env.node_id} {reason}")
+            unknown = node.OutcomeUnknown(reason=f"{self.env.node_id} lost the lead: {reason}")
             response = pb.ChangeMembershipResponse(outcome_unknown=unknown)
             self.respond(self.change.caller, response)
         if self.transfer:

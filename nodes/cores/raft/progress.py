@@ -57,5 +57,7 @@ class Progress:
         self.probing = True
 
     def lost(self) -> None:
-        """A request got no response: start again from what is certain."""
-        self.back_up(self.match_index + 1)
+        """A request got no response: what was sent behind it may be missing as well. A lost probe
+        teaches nothing; it is sent again."""
+        if not self.probing:
+            self.back_up(self.match_index + 1)

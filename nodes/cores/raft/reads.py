@@ -122,7 +122,7 @@ class Reads(Membership):
 
     def on_leadership_lost(self, reason: str) -> None:
         super().on_leadership_lost(reason)
-        unknown = node.OutcomeUnknown(reason=f"{self.env.node_id} {reason}")
+        unknown = node.OutcomeUnknown(reason=f"{self.env.node_id} lost the lead: {reason}")
         for read in self.waiting_reads:
             self.respond(read.caller, kv.GetResponse(outcome_unknown=unknown))
         self.waiting_reads = []

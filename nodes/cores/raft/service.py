@@ -95,7 +95,7 @@ class Raft(Reads):
     def on_leadership_lost(self, reason: str) -> None:
         """The entries may yet be committed by the next leader, so to refuse would be a lie."""
         super().on_leadership_lost(reason)
-        unknown = node.OutcomeUnknown(reason=f"{self.env.node_id} {reason}")
+        unknown = node.OutcomeUnknown(reason=f"{self.env.node_id} lost the lead: {reason}")
         for caller, response in self.waiting_writes.values():
             declined = response()
             getattr(declined, "outcome_unknown").CopyFrom(unknown)  # noqa: B009

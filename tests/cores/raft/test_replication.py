@@ -435,6 +435,18 @@ def test_a_lost_request_falls_back_to_probing() -> None:
     assert (request.prev_log_index, len(request.entries)) == (1, 2)
 
 
+def test_a_lost_probe_is_sent_again() -> None:
+    """Silence says nothing about where the logs part: a new leader does not begin anew with the
+    whole log, or a snapshot, because a follower was down for a while."""
+    bench = Bench()
+    bench.append(*entries(1, 1, 1))
+    bench.wait(ELECTION_MAX_MS)
+    probe = bench.lead().calls(pb.AppendEntriesRequest)[0]
+    bench.fail(probe)
+    request = bench.fire("heartbeat").sent("n2", pb.AppendEntriesRequest)
+    assert (request.prev_log_index, len(request.entries)) == (3, 1)
+
+
 def test_pipelined_responses_may_come_in_any_order() -> None:
     """A later success vouches for all before it (log matching, 5.3)."""
     bench = Bench(size=2)

@@ -1,0 +1,1 @@
+"""Proof that the project keeps its promises."""

@@ -1,0 +1,1 @@
+"""Measurements, run by hand: figures with their spread, never pass or fail."""

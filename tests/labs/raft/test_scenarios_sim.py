@@ -1,0 +1,42 @@
+"""Every Raft scenario, over many schedules in simulation, with the invariants after each step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from labs.raft.invariants import invariants
+from labs.raft.scenarios import SCENARIOS, SIM_SCENARIOS, Scenario
+from labs.raft.scenarios.table import sim_options
+from nodes.sim.cluster import simulate
+
+ALL: tuple[Scenario[Any], ...] = (*SCENARIOS, *SIM_SCENARIOS)
+
+
+@pytest.mark.parametrize("scenario", ALL, ids=lambda scenario: scenario.id)
+def test_scenario_holds_on_every_schedule(scenario: Scenario[Any]) -> None:
+    """The reference Raft keeps the scenario's guarantee whatever the schedule."""
+    for seed in range(scenario.seeds):
+        try:
+            simulate(
+                scenario.spec(seed, simulated=True),
+                scenario.function,
+                options=sim_options(seed),
+                observers=invariants(),
+            )
+        except Exception as error:
+            error.add_note(f"{scenario.id}, seed {seed}: {scenario.title}")
+            raise
+
+
+def test_table_is_complete() -> None:
+    """Ids differ, every scenario states its guarantee in one sentence, and each is tried often."""
+    ids = [scenario.id for scenario in ALL]
+    assert len(set(ids)) == len(ids)
+    for scenario in ALL:
+        assert len(scenario.title.split()) > 5, scenario.id
+        assert "\n" not in scenario.title
+        assert scenario.seeds >= 200
+    assert any(scenario.real for scenario in SCENARIOS)
+    assert {scenario.part for scenario in SCENARIOS} == {1, 2, 3, 4, 5}

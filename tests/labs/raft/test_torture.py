@@ -1,0 +1,81 @@
+"""Random faults under load: nobody is lied to, nothing impossible happens, and it comes back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from labs.kit.registry import load_lab
+from labs.raft.invariants import invariants
+from labs.raft.torture import Torture, torture
+from nodes.cluster.api import ClusterSpec, NodeSpec
+from nodes.cluster.local import LocalCluster
+from nodes.core import Param
+from nodes.sim.cluster import SimOptions, simulate
+
+SEEDS = 1000
+SEEDS_PER_TEST = 50  # so that two workers share them evenly
+ROUNDS = 20
+
+
+def spec(nodes: int, seed: int, **params: Param) -> ClusterSpec:
+    """The lab's defaults, with `params` on top."""
+    lab = load_lab("raft")
+    defaults: dict[str, Param] = {setting.name: setting.default for setting in lab.settings}
+    ids = tuple(NodeSpec(f"n{number}", lab.core) for number in range(1, nodes + 1))
+    return ClusterSpec("raft", lab.protos, ids, defaults | params, seed)
+
+
+def drawn_spec(seed: int) -> tuple[ClusterSpec, SimOptions]:
+    """Cluster size, settings and disk speed are drawn as well: bugs hide in combinations."""
+    rng = Random(f"{seed}:settings")
+    params: dict[str, Param] = {
+        "snapshot_threshold": rng.choice([0, 5, 20]),
+        "snapshot_trailing_entries": rng.choice([0, 3]),
+        "snapshot_chunk_bytes": rng.choice([50, 65_536]),
+        "pre_vote": rng.choice(["on", "on", "off"]),
+        "check_quorum": rng.choice(["on", "on", "off"]),
+        "max_inflight": rng.choice([1, 4]),
+        "max_entries_per_append": rng.choice([1, 256]),
+    }
+    options = SimOptions(sync_ms=rng.choice([(0, 0), (0.1, 5.0)]))
+    return spec(rng.choice([3, 5, 5]), seed, **params), options
+
+
+def run_seed(seed: int) -> Torture:
+    """One simulated run with every invariant watching."""
+    cluster_spec, options = drawn_spec(seed)
+    return simulate(
+        cluster_spec,
+        lambda cluster: torture(cluster, seed, duration_ms=5000),
+        options=options,
+        observers=invariants(),
+    )
+
+
+@pytest.mark.parametrize("first", range(0, SEEDS, SEEDS_PER_TEST))
+def test_random_faults_in_simulation(first: int) -> None:
+    """Whatever fails, the invariants hold, clients are told the truth, and the cluster recovers."""
+    runs = [run_seed(seed) for seed in range(first, first + SEEDS_PER_TEST)]
+    assert all(run.acknowledged > 0 and run.reads > 0 for run in runs), "a run without traffic"
+    assert sum(len(run.injections) for run in runs) > 5 * len(runs), "hardly any fault"
+    assert sum(run.leader_changes for run in runs) > 0, "no fault ever cost a leader its place"
+
+
+@pytest.mark.real
+@pytest.mark.timeout(300)
+async def test_twenty_rounds_on_real_processes(tmp_path: Path) -> None:
+    """Nothing acknowledged is lost while processes are killed, paused and parted at random."""
+    kinds = ("kill", "pause", "resume", "restart", "partition", "isolate")
+    async with LocalCluster(spec(5, seed=1), folder=tmp_path / "lab") as cluster:
+        runs = [
+            await torture(
+                cluster, seed, duration_ms=1500, kinds=kinds, keys=(f"a{seed}", f"b{seed}")
+            )
+            for seed in range(ROUNDS)
+        ]
+    assert sum(run.acknowledged for run in runs) > 10 * ROUNDS, "hardly any traffic"
+    assert sum(len(run.injections) for run in runs) >= 2 * ROUNDS, "hardly any fault"
+    assert sum(run.leader_changes for run in runs) > 0, "no leader was ever lost"

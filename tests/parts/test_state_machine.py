@@ -1,0 +1,134 @@
+"""The replicated key-value store, against a dictionary."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nodes.parts.state_machine import KvStateMachine
+from protos import kv_pb2 as kv
+
+keys = st.sampled_from(["a", "b", "ключ"])
+values = st.binary(max_size=3)
+Write = kv.PutRequest | kv.CompareAndSetRequest | kv.AppendRequest | kv.DeleteRequest
+writes = st.one_of(
+    st.builds(lambda key, value: kv.PutRequest(key=key, value=value), keys, values),
+    st.builds(lambda key, suffix: kv.AppendRequest(key=key, suffix=suffix), keys, values),
+    st.builds(lambda key: kv.DeleteRequest(key=key), keys),
+    st.builds(
+        lambda key, expected, value: kv.CompareAndSetRequest(
+            key=key, expected=expected, value=value
+        ),
+        keys,
+        st.none() | values,
+        values,
+    ),
+)
+
+
+def command(request: Write) -> kv.Command:
+    match request:
+        case kv.PutRequest():
+            return kv.Command(put=request)
+        case kv.AppendRequest():
+            return kv.Command(append=request)
+        case kv.DeleteRequest():
+            return kv.Command(delete=request)
+        case kv.CompareAndSetRequest():
+            return kv.Command(compare_and_set=request)
+
+
+def carry_out(model: dict[str, bytes], request: Write) -> kv.CommandResult:
+    """What the command means, said once more and more simply."""
+    before = model.get(request.key)
+    match request:
+        case kv.PutRequest():
+            model[request.key] = request.value
+            return kv.CommandResult(put=kv.PutResponse())
+        case kv.AppendRequest():
+            model[request.key] = (before or b"") + request.suffix
+            length = len(model[request.key])
+            return kv.CommandResult(append=kv.AppendResponse(length_bytes=length))
+        case kv.DeleteRequest():
+            model.pop(request.key, None)
+            return kv.CommandResult(delete=kv.DeleteResponse(existed=before is not None))
+        case kv.CompareAndSetRequest():
+            expected = request.expected if request.HasField("expected") else None
+            if before == expected:
+                model[request.key] = request.value
+            response = kv.CompareAndSetResponse(swapped=before == expected, current=before)
+            return kv.CommandResult(compare_and_set=response)
+
+
+@given(st.lists(writes, max_size=30))
+def test_behaves_like_a_dictionary(script: list[Write]) -> None:
+    """State and every response are those of the model."""
+    machine, model = KvStateMachine(10), dict[str, bytes]()
+    for index, request in enumerate(script, start=1):
+        assert machine.apply(command(request), index) == carry_out(model, request)
+        assert machine.values == model
+    for key in ("a", "b", "ключ"):
+        found = machine.get(key)
+        assert (found.found, found.value) == (key in model, model.get(key, b""))
+
+
+def test_absent_is_not_empty() -> None:
+    """A compare-and-set that expects nothing does not match an empty value, nor the other way."""
+    machine = KvStateMachine(10)
+    expects_nothing = kv.CompareAndSetRequest(key="a", value=b"1")
+    expects_empty = kv.CompareAndSetRequest(key="a", expected=b"", value=b"2")
+    swap = machine.apply(command(expects_empty), 1).compare_and_set
+    assert (swap.swapped, swap.HasField("current")) == (False, False)
+    assert machine.apply(command(expects_nothing), 2).compare_and_set.swapped
+    machine.apply(command(kv.PutRequest(key="a", value=b"")), 3)
+    assert not machine.apply(command(expects_nothing), 4).compare_and_set.swapped
+    assert machine.apply(command(expects_empty), 5).compare_and_set.swapped
+
+
+@st.composite
+def schedules(draw: st.DrawFn) -> list[tuple[int, int]]:
+    """Requests of three clients, retried at random and delivered in any order that a client which
+    waits for each response can cause: a retry may come at any time after its request."""
+    steps: list[tuple[int, int]] = []
+    sent = dict.fromkeys(range(1, 4), 0)
+    for _ in range(draw(st.integers(0, 30))):
+        client = draw(st.integers(1, 3))
+        if sent[client] and draw(st.booleans()):
+            steps.append((client, draw(st.integers(1, sent[client]))))
+        else:
+            sent[client] += 1
+            steps.append((client, sent[client]))
+    return steps
+
+
+@given(schedules())
+def test_exactly_once_under_retries(schedule: list[tuple[int, int]]) -> None:
+    """However often and late a request is repeated, it takes effect once, and every retry gets the
+    response of the first time."""
+    machine = KvStateMachine(10)
+    for session in (1, 2, 3):
+        machine.apply(kv.Command(open_session=kv.OpenSessionRequest()), session)
+    first: dict[tuple[int, int], kv.CommandResult] = {}
+    for index, (client, sequence) in enumerate(schedule, start=10):
+        request = kv.AppendRequest(
+            key="log",
+            suffix=f"{client}.{sequence} ".encode(),
+            id=kv.RequestId(session=client, sequence=sequence),
+        )
+        result = machine.apply(command(request), index)
+        assert first.setdefault((client, sequence), result) == result
+    written = machine.values.get("log", b"").decode().split()
+    assert written == [f"{client}.{sequence}" for client, sequence in first]
+
+
+@given(st.lists(writes, max_size=20), st.lists(writes, max_size=10))
+def test_a_snapshot_is_the_whole_state(before: list[Write], after: list[Write]) -> None:
+    """A machine loaded from a dump goes on exactly as the one that was dumped."""
+    machine, copy = KvStateMachine(10), KvStateMachine(10)
+    for index, request in enumerate(before, start=1):
+        machine.apply(command(request), index)
+    copy.load(kv.StateMachineState.FromString(machine.dump().SerializeToString()))
+    for index, request in enumerate(after, start=100):
+        assert machine.apply(command(request), index) == copy.apply(command(request), index)
+    dumps = [m.dump().SerializeToString(deterministic=True) for m in (machine, copy)]
+    assert dumps[0] == dumps[1]
