@@ -23,7 +23,7 @@ SETTINGS = (
         maximum=600_000,
     ),
     Setting(
-        "heartbeat_ms", 75, "how often a leader says that it is there", minimum=1, maximum=600_000
+        "heartbeat_ms", 100, "how often a leader says that it is there", minimum=1, maximum=600_000
     ),
     Setting(
         "max_entries_per_append", 256, "entries in one AppendEntries", minimum=1, maximum=100_000

@@ -9,9 +9,12 @@ from __future__ import annotations
 import asyncio
 import selectors
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from contextvars import Context
+from heapq import heappop, heappush
+from typing import Any, TypeVar, TypeVarTuple, Unpack
 
 T = TypeVar("T")
+Arguments = TypeVarTuple("Arguments")
 
 
 class Deadlock(Exception):
@@ -19,22 +22,44 @@ class Deadlock(Exception):
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """Time starts at 0 and moves only when everything that is ready has run."""
+    """Time starts at 0 and moves only when everything that is ready has run.
+
+    Timers are kept here and not by asyncio: those of one moment run in the order in which they were
+    set, and a heap of tuples is several times faster than one of handles.
+    """
 
     def __init__(self) -> None:
         self._now_s = 0.0
+        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+        self._timers_set = 0
         super().__init__(_NoSelector(self))
-        self._clock_resolution = 1e-9  # What is due now runs now; asyncio needs a positive value.
 
     def time(self) -> float:
         return self._now_s
 
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[[Unpack[Arguments]], object],
+        *args: *Arguments,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        handle = asyncio.TimerHandle(when, callback, args, self, context)
+        self._timers_set += 1
+        heappush(self._timers, (when, self._timers_set, handle))
+        return handle
+
     def jump(self) -> None:
-        """Moves on to the next timer."""
-        scheduled: list[asyncio.TimerHandle] = self._scheduled  # type: ignore[attr-defined]
-        if not scheduled:
+        """Moves on to the next timer, and makes all timers of that moment ready."""
+        ready: list[asyncio.Handle] = self._ready  # type: ignore[attr-defined]  # asyncio's own queue
+        timers = self._timers
+        while timers and timers[0][2].cancelled():
+            heappop(timers)
+        if not timers:
             raise Deadlock("nothing is scheduled, and the program waits")
-        self._now_s = max(self._now_s, scheduled[0].when())
+        self._now_s = max(self._now_s, timers[0][0])
+        while timers and timers[0][0] <= self._now_s:
+            ready.append(heappop(timers)[2])
 
 
 class _NoSelector(selectors.SelectSelector):

@@ -32,6 +32,7 @@ class Pending:
     target: NodeId
     complete: Complete
     deadline: asyncio.TimerHandle
+    responded: bool = False  # the response is on its way
 
 
 @dataclass(slots=True)
@@ -102,16 +103,18 @@ class SimNetwork:
             return
         delay_ms = self._delay(pending.source, pending.target, "downstream")
         self._later(delay_ms, self._respond_arrives, caller.call_id, response)
+        pending.responded = True
 
     def node_died(self, node: NodeId) -> None:
-        """Its own calls are forgotten; those who called it see their connections break."""
+        """Its own calls are forgotten; those who called it see their connections break, but only
+        behind what it had sent already: what was told before a crash stays told."""
         for call_id, pending in list(self._pending.items()):
             if pending.source == node:
                 pending.deadline.cancel()
                 del self._pending[call_id]
-            elif pending.target == node and self._open(
-                pending.source, pending.target, "downstream"
-            ):
+            elif pending.target == node and not pending.responded:
+                if not self._open(pending.source, pending.target, "downstream"):
+                    continue
                 self._later(REFUSAL_MS, self._end, call_id, None, "unavailable")
 
     def _arrive(self, call_id: int, source: NodeId, target: NodeId, request: Message) -> None:

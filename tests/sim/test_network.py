@@ -227,6 +227,21 @@ def test_a_dead_node_is_noticed() -> None:
     on_wire(program)
 
 
+def test_what_was_told_before_a_death_stays_told() -> None:
+    """A response that had left arrives, and the connection breaks behind it. Else a node that tells
+    first and saves afterwards would never be found out."""
+
+    async def program(wire: Wire) -> None:
+        wire.silent = {"b"}
+        ended = wire.call("a", "b")
+        await asyncio.sleep(0.001)
+        wire.network.respond(Caller("a", 1), pb.EchoResponse())
+        wire.network.node_died("b")
+        assert await ended == ("ok", 2)
+
+    on_wire(program)
+
+
 def test_a_death_behind_a_cut_is_not_noticed() -> None:
     """Nothing comes through a black hole, no reset either."""
 

@@ -7,6 +7,7 @@ from random import Random
 from labs.raft.scenarios.clients import Writes
 from labs.raft.scenarios.watch import Watch, expect, require, summary
 from nodes.cluster.api import Cluster
+from nodes.core import NodeId
 
 
 async def one_leader_is_elected(cluster: Cluster) -> None:
@@ -117,18 +118,52 @@ async def outdated_log_cannot_win(cluster: Cluster) -> None:
     await watch.converged()
     await cluster.faults.kill(outdated)
     await writes.commit(leader, 3)
-    committed = (await watch.seen(leader)).commit_index
-    await cluster.faults.kill(leader, other)
-    watch.require_down(leader, outdated, other)
+    await better_log_wins(watch, writes, outdated, other, leader)
+    await writes.settle()
 
-    # Without the old leader, one of the two must vote for the other.
-    await cluster.faults.restart(outdated)
+
+async def snapshot_counts_in_elections(cluster: Cluster) -> None:
+    """A server whose log is all in its snapshot still beats one that lacks entries (7, 5.4.1)."""
+    watch = Watch(cluster)
+    writes = Writes(watch)
+    leader = await watch.leader()
+    outdated, other = watch.others(leader)
+    await writes.commit(leader)
+    await watch.converged()
+    await cluster.faults.kill(outdated)
+    for _ in range(2 * int(cluster.params["snapshot_threshold"])):
+        await writes.commit(leader)
+        await watch.converged((leader, other))
+        view = await watch.seen(other)
+        if view.snapshot_index == view.last_log_index:
+            break
+    expect(
+        view.snapshot_index == view.last_log_index,
+        f"{other} takes a snapshot of everything it has applied",
+        f"snapshot up to {view.snapshot_index}, log up to {view.last_log_index}",
+    )
+    await watch.wait(0.2)  # A view may be a moment ahead of the disk.
+    await better_log_wins(watch, writes, outdated, other, leader)
+    await writes.settle()
+
+
+# ------------------------------------------------------------------------------------------ helpers
+
+
+async def better_log_wins(
+    watch: Watch, writes: Writes, outdated: NodeId, better: NodeId, leader: NodeId
+) -> None:
+    """Of two servers one must vote for the other: the better log wins, whoever campaigns first."""
+    faults = watch.cluster.faults
+    committed = (await watch.seen(leader)).commit_index
+    await faults.kill(leader, better)
+    watch.require_down(leader, outdated, better)
+    await faults.restart(outdated)
     await watch.wait(1.5)
     behind = (await watch.seen(outdated)).last_log_index
     require(behind < committed, f"{outdated} lacks nothing")
-    await cluster.faults.restart(other)
+    await faults.restart(better)
     new = await watch.leader_now()
-    expect(new == other, f"{other} wins, which holds {committed} entries", f"{new} won")
+    expect(new == better, f"{better} wins, which holds {committed} entries", f"{new} won")
     await writes.check_at(new)
     await writes.commit(new)
-    await writes.settle()

@@ -123,6 +123,13 @@ SCENARIOS: tuple[Scenario[Cluster], ...] = (
     scenario(
         snapshots.crashed_follower_gets_snapshot_with_lost_calls, SNAPSHOTS, 3, **SMALL_SNAPSHOTS
     ),
+    scenario(
+        elections.snapshot_counts_in_elections,
+        SNAPSHOTS,
+        3,
+        snapshot_threshold=8,
+        snapshot_trailing_entries=0,
+    ),
     scenario(snapshots.all_restart_from_snapshots, SNAPSHOTS, 3, **SMALL_SNAPSHOTS),
     scenario(snapshots.second_restart_loses_nothing, SNAPSHOTS, 3, **SMALL_SNAPSHOTS),
     scenario(service.deposed_leader_serves_no_reads, SERVICE, 3),

@@ -152,13 +152,10 @@ class Proxy:
             host, port = parse_address(self.upstream)
             await loop.create_connection(lambda: server, host or _LOOPBACK, port)
         except (OSError, ApiError, UnicodeError):
-            client.abort()  # a node that is down: the client sees its connection end
+            _give_up(handle, client, server)  # a node that is down: the client's connection ends
             return
         except asyncio.CancelledError:
-            client.abort()
-            server.abort()
-            if client.transport is None:
-                handle.close()
+            _give_up(handle, client, server)
             raise
         connection = Connection(client, server, self.chains, self._connections.discard)
         self._connections.add(connection)
@@ -246,6 +243,13 @@ class ProxyCollection:
         """Ends everything."""
         for proxy in self.proxies.values():
             await proxy.stop()
+
+
+def _give_up(handle: socket.socket, client: Side, server: Side) -> None:
+    client.abort()
+    server.abort()
+    if client.transport is None:
+        handle.close()
 
 
 def new_toxic(

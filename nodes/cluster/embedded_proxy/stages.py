@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol, TypeAlias
 
 Data: TypeAlias = bytes | memoryview
+_PIECES_AT_ONCE_MAX: Final = 128  # so that other connections have their turn
 _CHUNK_COST_BYTES: Final = 256  # a tiny chunk in a queue costs memory as well
 
 
@@ -336,7 +337,9 @@ class Slicer(Stage):
     def _send(self) -> None:
         # Pieces keep to a timetable: a timer is too coarse for delays of microseconds.
         delay_s = self.toxic.attributes["delay"] / 1_000_000
-        while self._held is not None and not self.closed and self._due_s <= self.loop.time():
+        for _ in range(_PIECES_AT_ONCE_MAX):
+            if self._held is None or self.closed or self._due_s > self.loop.time():
+                break
             size_bytes = self._sizes[self._sent_count]
             self._sent_count += 1
             data, at_s = self._held
