@@ -158,6 +158,7 @@ async def better_log_wins(
     committed = (await watch.seen(leader)).commit_index
     await faults.kill(leader, better)
     watch.require_down(leader, outdated, better)
+    await watch.wait(0.1)  # What is still on its way finds nobody.
     await faults.restart(outdated)
     await watch.wait(1.5)
     behind = (await watch.seen(outdated)).last_log_index

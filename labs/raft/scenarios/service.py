@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 
 from labs.raft.scenarios.agreement import no_good_news, uncommitted
-from labs.raft.scenarios.clients import Appends, Writes, attempt, read_at
+from labs.raft.scenarios.clients import Appends, Verdict, Writes, attempt, read_at
 from labs.raft.scenarios.watch import Watch, expect, require
-from nodes.cluster.api import CLIENT, Cluster
+from nodes.cluster.api import CLIENT, Cluster, Indeterminate, Refused
 from nodes.core import NodeId
 from protos import kv_pb2 as kv
 
@@ -35,6 +35,35 @@ async def deposed_leader_serves_no_reads(cluster: Cluster) -> None:
     expect(fresh.value == b"new", "the new leader serves the new value", repr(fresh.value))
     require(await read_at(watch, old, "x") == b"old", f"{old} heard of the new value")
     await no_good_news(vain)
+    await writes.settle()
+
+
+async def paused_leader_serves_no_stale_reads(cluster: Cluster) -> None:
+    """A leader that stood still and wakes up returns no value that was overwritten meanwhile."""
+    watch = Watch(cluster)
+    writes = Writes(watch)
+    old = await watch.leader()
+    await put(watch, old, "x", b"old")
+    await watch.converged()
+    term = (await watch.seen(old)).term
+    await cluster.faults.pause(old)
+    require(await watch.view(old) is None, f"{old} still answers")
+    new = await watch.leader(watch.others(old), after_term=term)
+    await put(watch, new, "x", b"new")
+    await writes.commit(new)
+    request = kv.GetRequest(key="x", consistency=kv.LINEARIZABLE)
+    waiting = asyncio.ensure_future(
+        cluster.call(old, request, timeout_ms=4 * watch.timeout_ms)
+    )  # It is the first thing that the old leader sees when it wakes up.
+    await watch.wait(0.1)
+    await cluster.faults.resume(old)
+    try:
+        response = await waiting
+    except (Refused, Indeterminate):
+        pass
+    else:
+        assert isinstance(response, kv.GetResponse)
+        expect(response.value == b"new", f"{old} serves no old value", repr(response.value))
     await writes.settle()
 
 
@@ -173,8 +202,9 @@ def append(session: int, sequence: int) -> kv.AppendRequest:
     return kv.AppendRequest(key="tokens", suffix=f"{sequence};".encode(), id=identity)
 
 
-async def retry(watch: Watch, request: kv.AppendRequest) -> str:
+async def retry(watch: Watch, request: kv.AppendRequest) -> Verdict:
     """Sends the same request to whoever leads until nobody refuses it."""
+    verdict: Verdict = "refused"
     for _ in range(10):
         verdict = await attempt(watch, await watch.leader_now(), request)
         if verdict == "acknowledged":

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from random import Random
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from labs.raft.lab import LAB
 from labs.raft.scenarios import (
@@ -46,7 +46,7 @@ class Scenario(Generic[C]):
     title: str
     part: int
     nodes: int
-    function: Callable[[C], Awaitable[None]]
+    function: Callable[[C], Coroutine[Any, Any, None]]
     params: Mapping[str, Param] = field(default_factory=dict)
     real: bool = True
     seeds: int = 200
@@ -67,18 +67,18 @@ def sim_options(seed: int) -> SimOptions:
 
 
 def scenario(
-    function: Callable[[C], Awaitable[None]],
+    function: Callable[[C], Coroutine[Any, Any, None]],
     part: int,
     nodes: int,
     *,
     real: bool = True,
-    **params: Param,
+    params: Mapping[str, Param] | None = None,
 ) -> Scenario[C]:
     """A row of the table: the function's name is the id, its docstring's first sentence the
     title."""
     title = " ".join((inspect.getdoc(function) or "").split("\n\n")[0].split())
     name = function.__name__.replace("_", "-")
-    return Scenario(name, title.rstrip("."), part, nodes, function, params, real)
+    return Scenario(name, title.rstrip("."), part, nodes, function, params or {}, real)
 
 
 SCENARIOS: tuple[Scenario[Cluster], ...] = (
@@ -90,9 +90,11 @@ SCENARIOS: tuple[Scenario[Cluster], ...] = (
         ELECTION,
         5,
         real=False,  # it lives from timeouts that are nearly equal, which a busy machine is not
-        election_timeout_ms_min=290,
-        election_timeout_ms_max=300,
-        pre_vote="off",
+        params={
+            "election_timeout_ms_min": 290,
+            "election_timeout_ms_max": 300,
+            "pre_vote": "off",
+        },
     ),
     scenario(elections.outdated_log_cannot_win, PERSISTENCE, 3),
     scenario(agreement.writes_commit_in_order, REPLICATION, 3),
@@ -107,39 +109,50 @@ SCENARIOS: tuple[Scenario[Cluster], ...] = (
     scenario(persistence.rolling_restarts_lose_nothing, PERSISTENCE, 5),
     scenario(persistence.votes_survive_crashes, PERSISTENCE, 3),
     scenario(persistence.acknowledged_entries_survive_crashes, PERSISTENCE, 3),
-    scenario(persistence.old_terms_commit_with_own_term, PERSISTENCE, 5, max_entries_per_append=1),
+    scenario(
+        persistence.old_terms_commit_with_own_term,
+        PERSISTENCE,
+        5,
+        params={"max_entries_per_append": 1},
+    ),
     scenario(persistence.crashing_leaders_lose_nothing, PERSISTENCE, 5),
     scenario(unreliable.lost_calls_delay_only, PERSISTENCE, 5),
     scenario(unreliable.late_and_doubled_calls_do_no_harm, PERSISTENCE, 3),
     scenario(unreliable.crashing_leaders_with_lost_calls_lose_nothing, PERSISTENCE, 5, real=False),
     scenario(unreliable.churn_loses_nothing, PERSISTENCE, 5),
     scenario(unreliable.churn_with_lost_calls_loses_nothing, PERSISTENCE, 5),
-    scenario(snapshots.logs_stay_short, SNAPSHOTS, 3, **SMALL_SNAPSHOTS),
-    scenario(snapshots.lagging_follower_gets_snapshot, SNAPSHOTS, 3, **SMALL_SNAPSHOTS),
+    scenario(snapshots.logs_stay_short, SNAPSHOTS, 3, params=SMALL_SNAPSHOTS),
+    scenario(snapshots.lagging_follower_gets_snapshot, SNAPSHOTS, 3, params=SMALL_SNAPSHOTS),
     scenario(
-        snapshots.lagging_follower_gets_snapshot_with_lost_calls, SNAPSHOTS, 3, **SMALL_SNAPSHOTS
+        snapshots.lagging_follower_gets_snapshot_with_lost_calls,
+        SNAPSHOTS,
+        3,
+        params=SMALL_SNAPSHOTS,
     ),
-    scenario(snapshots.crashed_follower_gets_snapshot, SNAPSHOTS, 3, **SMALL_SNAPSHOTS),
+    scenario(snapshots.crashed_follower_gets_snapshot, SNAPSHOTS, 3, params=SMALL_SNAPSHOTS),
     scenario(
-        snapshots.crashed_follower_gets_snapshot_with_lost_calls, SNAPSHOTS, 3, **SMALL_SNAPSHOTS
+        snapshots.crashed_follower_gets_snapshot_with_lost_calls,
+        SNAPSHOTS,
+        3,
+        params=SMALL_SNAPSHOTS,
     ),
     scenario(
         elections.snapshot_counts_in_elections,
         SNAPSHOTS,
         3,
-        snapshot_threshold=8,
-        snapshot_trailing_entries=0,
+        params={"snapshot_threshold": 8, "snapshot_trailing_entries": 0},
     ),
-    scenario(snapshots.all_restart_from_snapshots, SNAPSHOTS, 3, **SMALL_SNAPSHOTS),
-    scenario(snapshots.second_restart_loses_nothing, SNAPSHOTS, 3, **SMALL_SNAPSHOTS),
+    scenario(snapshots.all_restart_from_snapshots, SNAPSHOTS, 3, params=SMALL_SNAPSHOTS),
+    scenario(snapshots.second_restart_loses_nothing, SNAPSHOTS, 3, params=SMALL_SNAPSHOTS),
     scenario(service.deposed_leader_serves_no_reads, SERVICE, 3),
+    scenario(service.paused_leader_serves_no_stale_reads, SERVICE, 3),
     scenario(service.waiting_clients_hear_the_end, SERVICE, 3),
     scenario(service.lost_responses_repeat_nothing, SERVICE, 3),
-    scenario(service.retries_are_known_after_restarts, SERVICE, 3, **SMALL_SNAPSHOTS),
+    scenario(service.retries_are_known_after_restarts, SERVICE, 3, params=SMALL_SNAPSHOTS),
     scenario(service.majority_goes_on_without_minority, SERVICE, 5),
     scenario(service.concurrent_clients_are_linearizable, SERVICE, 3),
     scenario(unreliable.shifting_partitions_lose_nothing, SERVICE, 5),
-    scenario(unreliable.everything_at_once_loses_nothing, SERVICE, 5, **SMALL_SNAPSHOTS),
+    scenario(unreliable.everything_at_once_loses_nothing, SERVICE, 5, params=SMALL_SNAPSHOTS),
 )
 
 # These count single calls or virtual milliseconds, and take the simulated cluster itself.
