@@ -134,3 +134,55 @@ class StopRequest(_message.Message):
 class StopResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
+
+class RequestFrames(_message.Message):
+    __slots__ = ("frames",)
+    FRAMES_FIELD_NUMBER: _ClassVar[int]
+    frames: _containers.RepeatedCompositeFieldContainer[RequestFrame]
+    def __init__(self, frames: _Optional[_Iterable[_Union[RequestFrame, _Mapping]]] = ...) -> None: ...
+
+class ResponseFrames(_message.Message):
+    __slots__ = ("frames",)
+    FRAMES_FIELD_NUMBER: _ClassVar[int]
+    frames: _containers.RepeatedCompositeFieldContainer[ResponseFrame]
+    def __init__(self, frames: _Optional[_Iterable[_Union[ResponseFrame, _Mapping]]] = ...) -> None: ...
+
+class RequestFrame(_message.Message):
+    __slots__ = ("call", "method", "timeout_ms", "lamport", "message", "part", "more", "abandoned")
+    CALL_FIELD_NUMBER: _ClassVar[int]
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
+    LAMPORT_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    PART_FIELD_NUMBER: _ClassVar[int]
+    MORE_FIELD_NUMBER: _ClassVar[int]
+    ABANDONED_FIELD_NUMBER: _ClassVar[int]
+    call: int
+    method: str
+    timeout_ms: int
+    lamport: int
+    message: str
+    part: bytes
+    more: bool
+    abandoned: bool
+    def __init__(self, call: _Optional[int] = ..., method: _Optional[str] = ..., timeout_ms: _Optional[int] = ..., lamport: _Optional[int] = ..., message: _Optional[str] = ..., part: _Optional[bytes] = ..., more: _Optional[bool] = ..., abandoned: _Optional[bool] = ...) -> None: ...
+
+class ResponseFrame(_message.Message):
+    __slots__ = ("call", "lamport", "message", "part", "more", "status", "details", "abandoned")
+    CALL_FIELD_NUMBER: _ClassVar[int]
+    LAMPORT_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    PART_FIELD_NUMBER: _ClassVar[int]
+    MORE_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    DETAILS_FIELD_NUMBER: _ClassVar[int]
+    ABANDONED_FIELD_NUMBER: _ClassVar[int]
+    call: int
+    lamport: int
+    message: str
+    part: bytes
+    more: bool
+    status: int
+    details: str
+    abandoned: bool
+    def __init__(self, call: _Optional[int] = ..., lamport: _Optional[int] = ..., message: _Optional[str] = ..., part: _Optional[bytes] = ..., more: _Optional[bool] = ..., status: _Optional[int] = ..., details: _Optional[str] = ..., abandoned: _Optional[bool] = ...) -> None: ...

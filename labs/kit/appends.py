@@ -128,11 +128,13 @@ class Client:
             return None
 
     def begin(self, kind: Literal["append", "read"], key: str, token: bytes) -> Operation:
+        """Puts an operation that is about to be sent into the history."""
         operation = Operation(self.number, kind, key, token, self.cluster.now_ms())
         self.history.operations.append(operation)
         return operation
 
     def end(self, operation: Operation, outcome: Literal["ok", "fail", "info"]) -> Operation:
+        """Says how it ended; one that may have happened stays open for ever."""
         operation.outcome = outcome
         operation.completed_ms = None if outcome == "info" else self.cluster.now_ms()
         return operation

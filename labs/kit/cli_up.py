@@ -169,9 +169,11 @@ def _tell_ready(status: dict[str, Any], as_json: bool) -> int:
         return DONE
     from labs.kit.fronts import first_steps
 
-    _, second = first_steps(status)
+    _, second, *where = first_steps(status)
     leader = status.get("leader")
     print(f"{status['lab']} is ready" + (f", {leader} leads" if leader else ""), flush=True)
     tell(second.replace("from a second terminal", "try"))
+    for line in where:
+        tell(line)
     tell("end it with `lab down`")
     return DONE

@@ -7,6 +7,8 @@ import contextlib
 import json
 import os
 import select
+import shlex
+import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -29,7 +31,18 @@ def first_steps(status: Mapping[str, Any]) -> list[str]:
     return [
         f"ready: {serves}. Ctrl-C ends the lab.",
         f"from a second terminal: lab status, lab fault kill {whom}, lab fault heal, lab put x 1",
+        *how_to_type_lab(),
     ]
+
+
+def how_to_type_lab() -> list[str]:
+    """Where the command is, for those who have no `lab` on their PATH: after `make` few do."""
+    if shutil.which("lab"):
+        return []
+    command = Path(sys.argv[0])
+    with contextlib.suppress(ValueError):
+        command = command.resolve().relative_to(Path.cwd())
+    return [f"(not found? alias lab={shlex.quote(str(command))})"] if command.name == "lab" else []
 
 
 def say(stream: IO[str], text: str) -> None:

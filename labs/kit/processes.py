@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
+
+from nodes.cluster.process_start import start_time as start_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,36 +56,6 @@ class ProcessMark:
                 return False
             time.sleep(0.02)
         return True
-
-
-def start_time(pid: int) -> str | None:
-    """When the process started, in whatever form the system tells it; None when it is not there."""
-    if Path("/proc/self/stat").exists():
-        return _start_time_linux(pid)
-    result = subprocess.run(
-        ["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
-    )
-    state, _, started = result.stdout.strip().partition(" ")
-    return None if not started or state.startswith("Z") else started.strip()
-
-
-def _start_time_linux(pid: int) -> str | None:
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
-    except OSError:
-        return None
-    # The second field is the program's name in brackets and may hold anything, brackets included.
-    fields = stat.rpartition(")")[2].split()
-    if fields[0] in ("Z", "X"):
-        return None
-    return f"{fields[19]} after boot {_boot_id()}"
-
-
-def _boot_id() -> str:
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return "unknown"
 
 
 def end_processes(marks: list[ProcessMark]) -> list[ProcessMark]:

@@ -96,6 +96,12 @@ SETTINGS = (
         "off: a write counts as durable before it is synced, so that a power cut loses it",
         choices=("on", "off"),
     ),
+    Setting(
+        "transport",
+        "unary",
+        "of real processes: each call a gRPC call of its own, or all calls of a link on one stream",
+        choices=("unary", "stream"),
+    ),
 )
 
 

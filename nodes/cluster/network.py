@@ -11,7 +11,7 @@ import random
 import socket
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from nodes.cluster.api import CLIENT, Link, LinkState, RuntimeFailure
 from nodes.cluster.proxy_server import ProxyKind, ProxyServer, start_proxy_server
@@ -31,15 +31,36 @@ def links_between(nodes: tuple[NodeId, ...]) -> tuple[Link, ...]:
     return (*pairs, *(Link(CLIENT, node) for node in nodes))
 
 
+class RunningProxy(Protocol):
+    """A proxy server, whoever runs it."""
+
+    @property
+    def address(self) -> str:
+        """Of its API, as `host:port`."""
+
+    def alive(self) -> bool:
+        """Whether it still runs."""
+
+    def why_silent(self) -> str | None:
+        """Why it cannot answer, when it has ended; else None."""
+
+
 class Network:
     """The links of one cluster, as proxies of one server.
 
-    `addresses` says where each node listens, as `host:port`. Every coroutine raises RuntimeFailure
-    when the proxy server is gone or does not do as told.
+    `addresses` says where each node listens, as `host:port`. `listen` says where the proxies are to
+    listen; without it they get free ports on loopback. Every coroutine raises RuntimeFailure when
+    the proxy server is gone or does not do as told.
     """
 
-    def __init__(self, server: ProxyServer, addresses: Mapping[NodeId, str]) -> None:
+    def __init__(
+        self,
+        server: RunningProxy,
+        addresses: Mapping[NodeId, str],
+        listen: Mapping[Link, str] | None = None,
+    ) -> None:
         self._server = server
+        self._listen = listen
         self._client = ToxiproxyClient(server.address, server.why_silent)
         self._addresses = dict(addresses)
         self._links = links_between(tuple(addresses))
@@ -49,10 +70,9 @@ class Network:
     async def start(self) -> None:
         """Makes the proxies; from here on `link_address` knows every link."""
         for last in (False,) * (_PORT_TRIES - 1) + (True,):
-            ports = _ports_to_keep(len(self._links))
+            listen = self._listen or _loopback(self._links)
             proxies = [
-                (link.name, f"127.0.0.1:{port}", self._addresses[link.target])
-                for link, port in zip(self._links, ports, strict=True)
+                (link.name, listen[link], self._addresses[link.target]) for link in self._links
             ]
             try:
                 await self._client.populate(proxies)
@@ -64,7 +84,8 @@ class Network:
         self._records = await self._read()
 
     def link_address(self, link: Link) -> str:
-        """Where `link.source` reaches `link.target`, as `127.0.0.1:port`. Raises RuntimeFailure."""
+        """Where the link's proxy listens, as `host:port` on its server's machine. Raises
+        RuntimeFailure."""
         record = self._records.get(link)
         if record is None:
             raise RuntimeFailure(f"there is no link {one_line(link.name)} in this cluster")
@@ -217,6 +238,11 @@ async def _all(coroutines: Any) -> None:
     for outcome in outcomes:
         if isinstance(outcome, BaseException):
             raise outcome
+
+
+def _loopback(links: tuple[Link, ...]) -> dict[Link, str]:
+    ports = _ports_to_keep(len(links))
+    return {link: f"127.0.0.1:{port}" for link, port in zip(links, ports, strict=True)}
 
 
 def _ports_to_keep(count: int) -> list[int]:

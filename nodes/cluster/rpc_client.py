@@ -10,21 +10,21 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import grpc
-import grpc.aio
 from google.protobuf.message import DecodeError, Message
 
 from nodes.cluster.api import CLIENT, Indeterminate, Refused, RuntimeFailure
-from nodes.core import NodeId
-from nodes.host.headers import TOKEN, CallHeader
-from nodes.host.rpc import (
-    CHANNEL_OPTIONS,
-    RECEIVE_BYTES_MAX,
-    MessageTypes,
-    Method,
-    Methods,
-    methods_of,
-    stub_of,
+from nodes.core import NodeId, Param
+from nodes.host.carriers import (
+    TRANSPORT_DEFAULT,
+    CallBroken,
+    Carrier,
+    TransportKind,
+    UnaryCarrier,
+    transport_of,
 )
+from nodes.host.headers import TOKEN, CallHeader
+from nodes.host.rpc import RECEIVE_BYTES_MAX, MessageTypes, Methods, control_methods
+from nodes.host.stream_client import StreamCarrier
 from nodes.host.text import printable
 from protos import node_pb2
 
@@ -44,41 +44,42 @@ _SURELY_NOT_SERVED = frozenset(
 
 
 class Channels:
-    """Channels by address, made when first used. Use it on one loop only."""
+    """Carriers by address, made when first used. Use it on one loop only."""
 
     def __init__(self) -> None:
-        self._channels: dict[str, grpc.aio.Channel] = {}
-        self._stubs: dict[tuple[str, str], grpc.aio.UnaryUnaryMultiCallable[Message, Message]] = {}
+        self._unary: dict[str, UnaryCarrier] = {}
+        self._streams: dict[str, StreamCarrier] = {}
 
-    def stub(
-        self, address: str, method: Method
-    ) -> grpc.aio.UnaryUnaryMultiCallable[Message, Message]:
-        """What calls this method at that address."""
-        key = (address, method.path)
-        stub = self._stubs.get(key)
-        if stub is None:
-            channel = self._channels.get(address)
-            if channel is None:
-                channel = grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS)
-                self._channels[address] = channel
-            stub = self._stubs[key] = stub_of(channel, method)
-        return stub
+    def unary(self, address: str) -> UnaryCarrier:
+        """Calls that address one by one."""
+        carrier = self._unary.get(address)
+        if carrier is None:
+            carrier = self._unary[address] = UnaryCarrier(address)
+        return carrier
+
+    def stream(self, address: str, session: str) -> Carrier:
+        """Calls that address, as a client of this session, on one stream."""
+        carrier = self._streams.get(address)
+        if carrier is None:
+            carrier = self._streams[address] = StreamCarrier(address, CLIENT, session)
+        return carrier
 
     async def drop(self, address: str) -> None:
         """Nobody listens there any more."""
-        self._stubs = {key: stub for key, stub in self._stubs.items() if key[0] != address}
-        channel = self._channels.pop(address, None)
-        if channel is not None:
-            await channel.close()
+        for carriers in (self._unary, self._streams):
+            carrier = carriers.pop(address, None)
+            if carrier is not None:
+                await carrier.close()
 
     async def close(self) -> None:
         """Closes all."""
-        for address in tuple(self._channels):
+        for address in {*self._unary, *self._streams}:
             await self.drop(address)
 
 
 class RpcClient:
-    """Sends clients' requests. `address_of` says where the link to a node begins."""
+    """Sends clients' requests. `address_of` says where the link to a node begins, `transport` how
+    they travel there."""
 
     def __init__(
         self,
@@ -86,11 +87,13 @@ class RpcClient:
         methods: Methods,
         channels: Channels,
         address_of: Callable[[NodeId], str],
+        transport: TransportKind = TRANSPORT_DEFAULT,
     ) -> None:
         self._session = session
         self._methods = methods
         self._channels = channels
         self._address_of = address_of
+        self._transport = transport
         self._calls = 0
 
     async def call(self, node: NodeId, request: Message, *, timeout_ms: int) -> Message:
@@ -106,20 +109,32 @@ class RpcClient:
         self._calls += 1
         # Clients have no Lamport clock of their own: 0 orders them before whatever comes of it.
         header = CallHeader(CLIENT, self._session, 0, f"{CLIENT}-{self._calls}")
-        stub = self._channels.stub(self._address_of(node), method)
         try:
-            response = await stub(request, timeout=timeout_ms / 1000, metadata=header.to_metadata())
-        except grpc.aio.AioRpcError as error:
-            raise outcome_of(error, node, timeout_ms) from error
-        raise_if_declined(response)
-        return response
+            carried = await self._carrier(node).call(method, request, header, timeout_ms)
+        except CallBroken as broken:
+            raise outcome_of(broken, node, timeout_ms) from broken
+        raise_if_declined(carried.response)
+        return carried.response
+
+    def _carrier(self, node: NodeId) -> Carrier:
+        address = self._address_of(node)
+        if self._transport == "stream":
+            return self._channels.stream(address, self._session)
+        return self._channels.unary(address)
 
 
-def outcome_of(
-    error: grpc.aio.AioRpcError, node: NodeId, timeout_ms: int
-) -> Refused | Indeterminate:
+def client_transport(params: Mapping[str, Param]) -> TransportKind:
+    """How clients' calls travel: as the nodes' do. Another word than those there are is for the
+    nodes to refuse, in their own start."""
+    try:
+        return transport_of(params)
+    except ValueError:
+        return TRANSPORT_DEFAULT
+
+
+def outcome_of(broken: CallBroken, node: NodeId, timeout_ms: int) -> Refused | Indeterminate:
     """What a failed call means for the one who made it."""
-    code, details = error.code(), printable(error.details() or "")
+    code, details = broken.code, printable(broken.details)
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return Indeterminate(f"no response from {node} within {timeout_ms} ms")
     if code is grpc.StatusCode.UNAVAILABLE and details.startswith(_NEVER_CONNECTED):
@@ -135,10 +150,10 @@ def raise_if_declined(response: Message) -> None:
     """Turns a response's `refused` or `outcome_unknown` field, if it has them, into exceptions."""
     fields: Mapping[str, Any] = response.DESCRIPTOR.fields_by_name
     if "refused" in fields and response.HasField("refused"):
-        refused: node_pb2.Refused = getattr(response, "refused")  # noqa: B009
+        refused: node_pb2.Refused = getattr(response, "refused")  # noqa: B009  of many types
         raise Refused(refused.reason, refused.hint or None)
     if "outcome_unknown" in fields and response.HasField("outcome_unknown"):
-        unknown: node_pb2.OutcomeUnknown = getattr(response, "outcome_unknown")  # noqa: B009
+        unknown: node_pb2.OutcomeUnknown = getattr(response, "outcome_unknown")  # noqa: B009  of many types
         raise Indeterminate(unknown.reason)
 
 
@@ -149,7 +164,7 @@ class ControlClient:
         self._metadata = ((TOKEN, token),)
         self._channels = channels
         self._types = types
-        self._methods = methods_of((node_pb2,))
+        self._methods = control_methods()
 
     async def view(
         self, address: str, node: NodeId, *, timeout_ms: int
@@ -160,9 +175,9 @@ class ControlClient:
             response = await self._call(
                 address, node_pb2.ViewRequest(), node_pb2.ViewResponse, timeout_ms
             )
-        except grpc.aio.AioRpcError as error:
-            if error.code() is grpc.StatusCode.INVALID_ARGUMENT:
-                raise RuntimeFailure(f"{node}: {printable(error.details() or '')}") from error
+        except CallBroken as error:
+            if error.code is grpc.StatusCode.INVALID_ARGUMENT:
+                raise RuntimeFailure(f"{node}: {printable(error.details)}") from error
             return None
         if response.node_id != node:
             raise RuntimeFailure(f"{address} is {printable(response.node_id)!r}, not {node}")
@@ -213,17 +228,18 @@ class ControlClient:
     ) -> _Response:
         try:
             return await self._call(address, request, response_type, timeout_ms)
-        except grpc.aio.AioRpcError as error:
+        except CallBroken as error:
             raise RuntimeFailure(
                 f"{node} did not do {type(request).DESCRIPTOR.name}: "
-                f"{printable(error.details() or error.code().name)}; "
+                f"{printable(error.details or error.code.name)}; "
                 f"`lab status` shows how it is, `lab logs {node}` why"
             ) from error
 
     async def _call(
         self, address: str, request: Message, response_type: type[_Response], timeout_ms: int
     ) -> _Response:
-        stub = self._channels.stub(address, self._methods[type(request)])
-        response = await stub(request, timeout=timeout_ms / 1000, metadata=self._metadata)
-        assert isinstance(response, response_type)
-        return response
+        carried = await self._channels.unary(address).call_with(
+            self._methods[type(request)], request, self._metadata, timeout_ms
+        )
+        assert isinstance(carried.response, response_type)
+        return carried.response

@@ -23,8 +23,8 @@ def stay_without_openssl() -> None:
     unwanted -= sys.modules.keys()
     for name in unwanted:
         sys.modules[name] = None  # type: ignore[assignment]  # makes its import an ImportError
-    import asyncio  # noqa: F401
-    import hashlib  # noqa: F401
+    import asyncio  # noqa: F401  imported for later
+    import hashlib  # noqa: F401  imported for later
 
     for name in unwanted:
         del sys.modules[name]

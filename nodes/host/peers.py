@@ -1,4 +1,4 @@
-"""Calls to peers: one channel a link, a deadline for every call, faults on single calls."""
+"""Calls to peers: a deadline for every call, faults on single calls, the timeline told of all."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Protocol, TypeAlias
 
 import grpc
-import grpc.aio
-from google.protobuf.message import Message
 
 from nodes.core import Call, CallFailed, NodeId, Responded
+from nodes.host.carriers import CallBroken, Carried, Carrier
 from nodes.host.causality import Causality
 from nodes.host.faults_rpc import Fate, RpcFaults
-from nodes.host.headers import CallHeader, read_header
-from nodes.host.rpc import CHANNEL_OPTIONS, Method, Methods, stub_of
+from nodes.host.headers import CallHeader
+from nodes.host.rpc import Method, Methods
 
 DEADLINE = "deadline"
 _REASONS: Mapping[grpc.StatusCode, str] = {
@@ -37,29 +36,23 @@ class Transport(Protocol):
 
 
 class Peers:
-    """A Transport over gRPC. Make it on the running loop: channels bind to it."""
+    """A Transport over carriers, one for each peer."""
 
     def __init__(
         self,
         node: NodeId,
         session: str,
         methods: Methods,
-        links: Mapping[NodeId, str],
+        carriers: Mapping[NodeId, Carrier],
         faults: RpcFaults,
         causality: Causality,
     ) -> None:
         self._node = node
         self._session = session
         self._methods = methods
+        self._carriers = carriers
         self._faults = faults
         self._causality = causality
-        self._channels = {
-            peer: grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS)
-            for peer, address in links.items()
-        }
-        self._stubs: dict[
-            tuple[NodeId, str], grpc.aio.UnaryUnaryMultiCallable[Message, Message]
-        ] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def send(self, call: Call, deliver: Deliver) -> None:
@@ -67,111 +60,76 @@ class Peers:
         method = self._methods.get(type(call.request))
         if method is None:
             raise LookupError(f"{call.request.DESCRIPTOR.full_name} is no RPC's request")
-        if call.peer not in self._channels:
+        if call.peer not in self._carriers:
             raise LookupError(f"{call.peer!r} is no peer of this node")
         fate = self._faults.draw(call.peer)
         message = self._causality.next_message()
         lamport = self._causality.sent(message, call.peer, method.name, "request", fate.name)
         header = CallHeader(self._node, self._session, lamport, message)
-        attempt = self._attempt(call, method, header)
+
+        def finish(outcome: Outcome) -> None:
+            if isinstance(outcome, CallFailed):
+                self._causality.failed(message, call.peer, method.name, outcome.reason)
+            deliver(outcome)
+
         if fate.name:
-            attempt = self._befall(fate, call, method, header, attempt)
-        self._start(self._finish(call, method, message, attempt, deliver))
+            self._start(self._befall(fate, call, method, header, finish))
+        else:
+            self._begin(call, method, header, call.timeout_ms, finish)
+
+    def _begin(
+        self, call: Call, method: Method, header: CallHeader, timeout_ms: float, finish: Deliver
+    ) -> None:
+        def done(outcome: Carried | CallBroken) -> None:
+            if isinstance(outcome, CallBroken):
+                finish(CallFailed(call, reason_of(outcome)))
+                return
+            message = outcome.message or f"{header.message}r"
+            self._causality.received(message, call.peer, method.name, "response", outcome.lamport)
+            finish(Responded(call, outcome.response))
+
+        self._carriers[call.peer].begin(method, call.request, header, timeout_ms, done)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _finish(
-        self,
-        call: Call,
-        method: Method,
-        message: str,
-        attempt: Coroutine[Any, Any, Outcome],
-        deliver: Deliver,
-    ) -> None:
-        outcome = await attempt
-        if isinstance(outcome, CallFailed):
-            self._causality.failed(message, call.peer, method.name, outcome.reason)
-        deliver(outcome)
-
-    async def _attempt(
-        self, call: Call, method: Method, header: CallHeader, spent_ms: float = 0
-    ) -> Outcome:
-        rpc = self._stub(call.peer, method)(
-            call.request,
-            timeout=max(0.0, call.timeout_ms - spent_ms) / 1000,
-            metadata=header.to_metadata(),
-        )
-        try:
-            response = await rpc
-            trailer = read_header(await rpc.trailing_metadata())
-        except grpc.aio.AioRpcError as error:
-            return CallFailed(call, reason_of(error))
-        self._causality.received(
-            trailer.message or f"{header.message}r",
-            call.peer,
-            method.name,
-            "response",
-            trailer.lamport,
-        )
-        return Responded(call, response)
-
     async def _befall(
-        self,
-        fate: Fate,
-        call: Call,
-        method: Method,
-        header: CallHeader,
-        attempt: Coroutine[Any, Any, Outcome],
-    ) -> Outcome:
-        """The call, with what its fate does to it. `attempt` is the untouched call."""
-        if fate.hold_ms or fate.lose_request:
-            attempt.close()
-        if fate.lose_request:
+        self, fate: Fate, call: Call, method: Method, header: CallHeader, finish: Deliver
+    ) -> None:
+        """The call, with what its fate does to it."""
+        loop = asyncio.get_running_loop()
+        deadline_s = loop.time() + call.timeout_ms / 1000
+        if fate.lose_request or fate.hold_ms >= call.timeout_ms:
             await asyncio.sleep(call.timeout_ms / 1000)
-            return CallFailed(call, DEADLINE)
-        deadline_s = asyncio.get_running_loop().time() + call.timeout_ms / 1000
+            finish(CallFailed(call, DEADLINE))
+            return
         if fate.hold_ms:
-            if fate.hold_ms >= call.timeout_ms:
-                await asyncio.sleep(call.timeout_ms / 1000)
-                return CallFailed(call, DEADLINE)
             await asyncio.sleep(fate.hold_ms / 1000)
-            attempt = self._attempt(call, method, header, spent_ms=fate.hold_ms)
+        rest_ms = call.timeout_ms - fate.hold_ms
+        ended: asyncio.Future[Outcome] = loop.create_future()
+        self._begin(call, method, header, rest_ms, ended.set_result)
         if fate.duplicate:
-            self._start(self._discard(self._attempt(call, method, header, fate.hold_ms)))
-        outcome = await attempt
+            self._begin(call, method, header, rest_ms, lambda _: None)
+        outcome = await ended
         if fate.lose_response:
-            await asyncio.sleep(deadline_s - asyncio.get_running_loop().time())
-            return CallFailed(call, DEADLINE)
-        return outcome
-
-    async def _discard(self, attempt: Coroutine[Any, Any, Outcome]) -> None:
-        await attempt
-
-    def _stub(
-        self, peer: NodeId, method: Method
-    ) -> grpc.aio.UnaryUnaryMultiCallable[Message, Message]:
-        key = (peer, method.path)
-        stub = self._stubs.get(key)
-        if stub is None:
-            stub = self._stubs[key] = stub_of(self._channels[peer], method)
-        return stub
+            await asyncio.sleep(deadline_s - loop.time())
+            outcome = CallFailed(call, DEADLINE)
+        finish(outcome)
 
     async def close(self) -> None:
-        """Cancels what is under way and closes the channels."""
+        """Abandons what is under way and closes the carriers."""
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for channel in self._channels.values():
-            await channel.close()
+        for carrier in self._carriers.values():
+            await carrier.close()
 
 
-def reason_of(error: grpc.aio.AioRpcError) -> str:
+def reason_of(broken: CallBroken) -> str:
     """One or a few words for CallFailed."""
-    code = error.code()
-    known = _REASONS.get(code)
+    known = _REASONS.get(broken.code)
     if known is not None:
         return known
-    return f"{code.name.lower().replace('_', ' ')}: {error.details()}"
+    return f"{broken.code.name.lower().replace('_', ' ')}: {broken.details}"

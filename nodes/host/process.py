@@ -77,11 +77,19 @@ class Answered:
     message: str
 
 
+class Waiter(Protocol):
+    """Who waits for a response; a future is one. It is told once, unless it is done before."""
+
+    def done(self) -> bool: ...
+    def set_result(self, result: Answered, /) -> None: ...
+    def set_exception(self, error: Stopped, /) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class _Waiting:
     method: Method
     message: str
-    answered: asyncio.Future[Answered]
+    answered: Waiter
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,15 +146,21 @@ class Host:
         self, node: NodeId, method: Method, request: Message, message: str
     ) -> tuple[Caller, asyncio.Future[Answered]]:
         """A request came in. The future ends in the response, or in Stopped."""
+        answered: asyncio.Future[Answered] = asyncio.get_running_loop().create_future()
+        return self.accept(node, method, request, message, answered), answered
+
+    def accept(
+        self, node: NodeId, method: Method, request: Message, message: str, answered: Waiter
+    ) -> Caller:
+        """The same, for any waiter; it may be told Stopped before this returns."""
         self._calls += 1
         caller = Caller(node, self._calls)
-        answered: asyncio.Future[Answered] = asyncio.get_running_loop().create_future()
         if self._stopping:
             answered.set_exception(Stopped())
-            return caller, answered
+            return caller
         self._waiting[caller.call_id] = _Waiting(method, message, answered)
         self._deliver(Requested(caller, request))
-        return caller, answered
+        return caller
 
     def abandon(self, caller: Caller) -> None:
         """The caller is gone: a later response to it is dropped."""

@@ -25,7 +25,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from nodes.core import NodeId
 from nodes.host.config import ConfigError, HostConfig, read_config, read_json, read_links
@@ -94,12 +94,15 @@ def complain_at_length(error: BaseException) -> None:
         complain(line)
 
 
-async def amain(file: str | None) -> int:
-    """From the first line to the exit status."""
-    name = "node"
+async def amain(given: Callable[[], bytes] | None) -> int:
+    """From the config to the exit status. `given` has all of it; None: stdin will say."""
+    name, lines = "node", None
     try:
-        lines = None if file is not None else Lines()
-        raw = read_json(_read_file(file) if lines is None else await lines.next(), "the config")
+        if given is None:
+            lines = Lines()
+            raw = read_json(await lines.next(), "the config")
+        else:
+            raw = read_json(given(), "the config")
         config = read_config(raw)
         name = config.node
         if config.parent is not None:
@@ -170,8 +173,7 @@ def _could_not_start(name: NodeId, error: Exception) -> int:
     return NOT_STARTED
 
 
-def _read_file(path: str | None) -> bytes:
-    assert path is not None
+def _read_file(path: str) -> bytes:
     try:
         with open(path, "rb") as file:
             return file.read(CONFIG_BYTES_MAX)
@@ -185,7 +187,7 @@ def main(arguments: Sequence[str]) -> int:
         case []:
             return asyncio.run(amain(None))
         case ["--config", file]:
-            return asyncio.run(amain(file))
+            return asyncio.run(amain(lambda: _read_file(file)))
         case ["-h" | "--help"]:
             print(f"usage: {USAGE}\n\n{__doc__}")
             return STOPPED

@@ -19,6 +19,7 @@ from google.protobuf.descriptor import Descriptor, FileDescriptor, MethodDescrip
 from google.protobuf.message import Message
 
 from nodes.core import Core
+from protos import node_pb2
 
 RECEIVE_BYTES_MAX = 4 * 1024 * 1024
 
@@ -64,6 +65,8 @@ class Method:
         return f"/{self.service}/{self.name}"
 
 
+CARRY_PATH = "/faultlab.node.Transport/Carry"
+
 Methods: TypeAlias = Mapping[type[Message], Method]
 Serve: TypeAlias = Callable[
     [Method, Message, "grpc.aio.ServicerContext[Any, Any]"], Awaitable[Message]
@@ -97,6 +100,13 @@ def methods_of(protos: Iterable[ModuleType]) -> Methods:
                     )
                 methods[method.request_type] = method
     return methods
+
+
+def control_methods() -> Methods:
+    """Of the control service, which every node offers."""
+    service = node_pb2.DESCRIPTOR.services_by_name["Control"]
+    methods = map(_method, service.methods)
+    return {method.request_type: method for method in methods}
 
 
 def _method(descriptor: MethodDescriptor) -> Method:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from random import Random
 
 from nodes.core import Core, Env, NodeId, Started
+from nodes.host.carriers import Carrier, TransportKind, UnaryCarrier, transport_of
 from nodes.host.causality import Causality
 from nodes.host.clock import SkewedClock
 from nodes.host.config import ConfigError, HostConfig
@@ -20,6 +21,7 @@ from nodes.host.recorder import Recorder
 from nodes.host.rpc import MessageTypes, Methods, check_binding, load_protos, methods_of
 from nodes.host.server import NodeServer, ProtocolService
 from nodes.host.storage import Storage
+from nodes.host.stream_client import StreamCarrier
 from nodes.host.unsynced import UnsyncedStorage
 from nodes.timeline import CRASHED, STARTED
 
@@ -51,6 +53,7 @@ class Node:
         check_binding(core_type, self._methods)
         env = Env(config.node, config.peers, Random(config.seed), dict(config.params))
         self._core = core_type(env)
+        self._transport = read_transport(config)
         self._storage = open_storage(config, MessageTypes(protos))
         self._server: NodeServer | None = None
         self._stop_asked = asyncio.Event()
@@ -93,7 +96,8 @@ class Node:
     def _assemble(self, links: Mapping[NodeId, str]) -> tuple[Host, Peers, Control]:
         config = self._config
         clock, faults = SkewedClock(), RpcFaults()
-        peers = Peers(config.node, config.session, self._methods, links, faults, self._causality)
+        carriers = {peer: self._carrier(address) for peer, address in links.items()}
+        peers = Peers(config.node, config.session, self._methods, carriers, faults, self._causality)
         host = Host(
             self._core,
             storage=self._storage,
@@ -112,6 +116,11 @@ class Node:
             stop=self.ask_to_stop,
         )
         return host, peers, control
+
+    def _carrier(self, address: str) -> Carrier:
+        if self._transport == "stream":
+            return StreamCarrier(address, self._config.node, self._config.session)
+        return UnaryCarrier(address)
 
     def _take_started(self) -> Started:
         """What was on disk; nobody keeps it, since a log may be large."""
@@ -137,6 +146,14 @@ class Node:
             await self._server.stop()
         self._recorder.close()
         self._storage.close()
+
+
+def read_transport(config: HostConfig) -> TransportKind:
+    """By the setting `transport`. Raises ConfigError for another word than those there are."""
+    try:
+        return transport_of(config.params)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
 
 
 def open_storage(config: HostConfig, types: MessageTypes) -> Storage | UnsyncedStorage:

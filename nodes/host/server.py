@@ -16,8 +16,8 @@ from nodes.host.causality import Causality
 from nodes.host.control import Control
 from nodes.host.headers import LAMPORT, MESSAGE, read_header, refusal
 from nodes.host.process import Host, Stopped
-from nodes.host.rpc import SERVER_OPTIONS, Method, UnaryHandlers, methods_of
-from protos import node_pb2
+from nodes.host.rpc import SERVER_OPTIONS, Method, UnaryHandlers, control_methods
+from nodes.host.stream_server import STOPS, StreamHandlers
 
 CLIENT: NodeId = "client"
 GRACE_S = 0.2  # for responses under way when the node stops
@@ -35,6 +35,7 @@ class ProtocolService:
         self._host = host
         self._causality = causality
         self._known = frozenset({*host.core.env.peers, CLIENT})
+        self.streams = StreamHandlers(session, self._known, host, causality)
 
     async def serve(
         self, method: Method, request: Message, context: grpc.aio.ServicerContext[Any, Any]
@@ -50,7 +51,7 @@ class ProtocolService:
         try:
             outcome = await answered
         except Stopped:
-            await context.abort(grpc.StatusCode.UNAVAILABLE, "the node stops")
+            await context.abort(grpc.StatusCode.UNAVAILABLE, STOPS)
         finally:
             self._host.abandon(caller)
         context.set_trailing_metadata(((LAMPORT, str(outcome.lamport)), (MESSAGE, outcome.message)))
@@ -65,6 +66,7 @@ class NodeServer:
         self._server = grpc.aio.server(options=SERVER_OPTIONS)
         self._health = health.aio.HealthServicer()
         self._services: tuple[str, ...] = ()
+        self._streams: StreamHandlers | None = None
 
     def bind(self, address: str) -> str:
         """Returns the address with its port. Raises AddressInUse."""
@@ -82,13 +84,16 @@ class NodeServer:
     ) -> None:
         """From now on calls are answered."""
         methods = tuple(methods)
-        control_methods = tuple(methods_of((node_pb2,)).values())
-        names = {method.service for method in (*methods, *control_methods)}
+        controls = tuple(control_methods().values())
+        names = {method.service for method in (*methods, *controls)}
+        self._streams = protocol.streams
+        self._streams.offer(methods)
         self._services = ("", *sorted(names))
         self._server.add_generic_rpc_handlers(
             (
                 UnaryHandlers(methods, protocol.serve),
-                UnaryHandlers(control_methods, control.serve),
+                self._streams,
+                UnaryHandlers(controls, control.serve),
                 LazyReflection(sorted(names)),
             )
         )
@@ -107,6 +112,8 @@ class NodeServer:
     async def stop(self) -> None:
         """Calls under way get a moment to end."""
         await self._health.enter_graceful_shutdown()
+        if self._streams is not None:
+            self._streams.stop()
         await asyncio.shield(self._server.stop(GRACE_S))
 
 

@@ -91,7 +91,9 @@ class SimNode:
         self.state = NodeState.PAUSED
 
     def resume(self) -> None:
-        """Goes on as if nothing had happened."""
+        """Goes on as if nothing had happened; no harm if it was not paused."""
+        if self.state != NodeState.PAUSED:
+            return
         self.state = NodeState.UP
         frozen, self._frozen = self._frozen, None
         if frozen:
@@ -212,8 +214,8 @@ class SimNode:
             old.cancel()
         self._timer_generation += 1
         generation = self._timer_generation
-        fire = lambda: self.take(TimerFired(name), generation)  # noqa: E731
-        handle = self.world.loop.call_later(delay_ms / 1000, fire)
+        fired = TimerFired(name)
+        handle = self.world.loop.call_later(delay_ms / 1000, self.take, fired, generation)
         self._timers[name] = (generation, handle)
 
 

@@ -4,7 +4,7 @@ A core that reads a clock, rolls its own dice, or iterates over a set into its e
 the first time it matters. So is a `view` that changes something.
 
 The order of a set of strings differs from process to process, and never within one. So the copy of
-the core gets its sets turned round: they hold the same and are iterated the other way. Sets that
+the core gets its sets turned: they hold the same, and each member comes at another place. Sets that
 live within one step only are not seen here; they show in digests under another PYTHONHASHSEED.
 """
 
@@ -18,14 +18,30 @@ from typing import Any
 from nodes.core import Core, Effect, Event, Now
 
 
+def _moved(members: list[Any]) -> dict[Any, int]:
+    """Each member with another place than it has now."""
+    return {member: place for place, member in enumerate(members[1:] + members[:1])}
+
+
 class _TurnedSet(set[Any]):
+    def __init__(self, members: list[Any]) -> None:
+        super().__init__(members)
+        self.places = _moved(members)
+
     def __iter__(self) -> Iterator[Any]:
-        return reversed(list(super().__iter__()))
+        yield from sorted(super().__iter__(), key=lambda member: self.places.get(member, -1))
 
 
 class _TurnedFrozenSet(frozenset[Any]):
+    places: dict[Any, int]
+
+    def __new__(cls, members: list[Any]) -> _TurnedFrozenSet:
+        turned = super().__new__(cls, members)
+        turned.places = _moved(members)
+        return turned
+
     def __iter__(self) -> Iterator[Any]:
-        return reversed(list(super().__iter__()))
+        yield from sorted(super().__iter__(), key=lambda member: self.places.get(member, -1))
 
 
 def _turned(members: Iterable[Any]) -> tuple[Callable[..., Any], tuple[list[Any]]]:

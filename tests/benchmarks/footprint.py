@@ -54,8 +54,9 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--nodes", type=int, default=5)
     parser.add_argument("--writes", type=int, default=10_000)
+    parser.add_argument("--transport", choices=("unary", "stream"), default="unary")
     options = parser.parse_args()
-    async with raft_cluster(options.nodes) as cluster:
+    async with raft_cluster(options.nodes, {"transport": options.transport}) as cluster:
         await cluster.sleep(1000)
         pids = cluster.process_ids()
         before = {pid: cpu_s(pid) for pid in pids}

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal
 
 import requests
 
@@ -26,13 +27,14 @@ def real_server_path() -> str | None:
 
 
 @contextlib.contextmanager
-def embedded_server() -> Iterator[int]:
-    """The embedded proxy as a process; yields the port of its API."""
+def embedded_server(loop: Literal["uvloop", "asyncio"] = "uvloop") -> Iterator[int]:
+    """The embedded proxy as a process, on either loop; yields the port of its API."""
     process = subprocess.Popen(
         [sys.executable, "-m", "nodes.cluster.embedded_proxy", "--port", "0"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         cwd=ROOT,
+        env=os.environ | {"FAULTLAB_PROXY_LOOP": loop},
     )
     assert process.stdin is not None
     assert process.stdout is not None

@@ -389,7 +389,7 @@ class TestChecks:
             (kinds.Lose(101), "at most 100"),
             (kinds.Lose(float("nan")), "must be above 0"),
             (kinds.Lose(10, ("n1",), "n1"), "no calls to itself"),
-            (kinds.Lose(10, which="none"), "requests, responses or both"),  # type: ignore[arg-type]
+            (kinds.Lose(10, which="none"), "requests, responses or both"),  # type: ignore[arg-type]  # wrong on purpose
             (kinds.Duplicate(5, ("n7",)), "no node 'n7'"),
             (kinds.Reorder(5, hold_ms=0), "no time to hold"),
         ],

@@ -96,7 +96,7 @@ class TestParentKilled:
         assert len(children) == (stays == "tether")
         _end(parent)
         for pid in (child, *map(int, children)):
-            await_that(lambda pid=pid: not _runs(pid), "the child is gone")  # type: ignore[misc]
+            await_that(lambda pid=pid: not _runs(pid), "the child is gone")  # type: ignore[misc]  # mypy cannot infer a lambda with a default
 
 
 def test_the_end_of_its_input_ends_the_embedded_proxy() -> None:

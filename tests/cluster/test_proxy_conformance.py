@@ -25,7 +25,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import requests
@@ -54,7 +54,7 @@ GENEROUS_S = 1.5  # how late a busy machine may be
 TIMER_S = 0.002  # how early a timer of milliseconds may be
 
 
-@pytest.fixture(scope="module", params=["embedded", "toxiproxy-server"])
+@pytest.fixture(scope="module", params=["embedded", "embedded on asyncio", "toxiproxy-server"])
 def kind(request: pytest.FixtureRequest) -> str:
     """Which proxy is under test."""
     return str(request.param)
@@ -64,8 +64,9 @@ def kind(request: pytest.FixtureRequest) -> str:
 def api(kind: str) -> Iterator[str]:
     """The URL of the API of the proxy under test."""
     with contextlib.ExitStack() as stack:
-        if kind == "embedded":
-            port = stack.enter_context(embedded_server())
+        if kind.startswith("embedded"):
+            loop: Literal["uvloop", "asyncio"] = "asyncio" if "asyncio" in kind else "uvloop"
+            port = stack.enter_context(embedded_server(loop))
         else:
             path = real_server_path()
             if path is None:
@@ -362,7 +363,7 @@ class TestApi:
         self, kind: str, proxy: Any, to_echo: socket.socket, toxic: str, attributes: dict[str, int]
     ) -> None:
         """What would kill or hang the proxy gets 400; the connection goes on."""
-        if kind != "embedded":
+        if not kind.startswith("embedded"):
             pytest.skip("the real server accepts it, and may not survive")
         with pytest.raises(InvalidToxic, match=toxic):
             proxy.add_toxic(type=toxic, attributes=attributes)
@@ -385,7 +386,7 @@ class TestApi:
         """Web pages must not steer it; the embedded one does not rely on the user agent alone."""
         page = requests.get(f"{api}/version", headers={"User-Agent": "Mozilla/5.0"})
         assert (page.status_code, page.text) == (403, "User agent not allowed\n")
-        if kind == "embedded":
+        if kind.startswith("embedded"):
             for header in (
                 {"Origin": "http://evil.example"},
                 {"Sec-Fetch-Site": "same-site"},

@@ -38,9 +38,9 @@ def test_constructors_fill_in_every_attribute() -> None:
         (lambda: toxics.latency("upstream", 100, 101), "jitter of 101 ms is more than"),
         (lambda: toxics.latency("upstream", 100, -1), "at least 0"),
         (lambda: toxics.latency("upstream", 10**9), "at most 86400000"),
-        (lambda: toxics.latency("upstream", 1.5), "whole number"),  # type: ignore[arg-type]
+        (lambda: toxics.latency("upstream", 1.5), "whole number"),  # type: ignore[arg-type]  # wrong on purpose
         (lambda: toxics.latency("upstream", True), "whole number"),
-        (lambda: toxics.latency("sideways", 5), "upstream or downstream"),  # type: ignore[arg-type]
+        (lambda: toxics.latency("sideways", 5), "upstream or downstream"),  # type: ignore[arg-type]  # wrong on purpose
         (lambda: toxics.bandwidth("upstream", 0), "at least 1"),
         (lambda: toxics.bandwidth("upstream", -1), "at least 1"),
         (lambda: toxics.slow_close("upstream", 0), "changes nothing"),

@@ -18,9 +18,10 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from nodes.cluster.api import Indeterminate, Refused, RuntimeFailure
 from nodes.cluster.rpc_client import Channels, ControlClient, RpcClient
+from nodes.host.carriers import TRANSPORTS, TransportKind
 from nodes.host.config import HostConfig
 from nodes.host.headers import CallHeader
-from nodes.host.rpc import RECEIVE_BYTES_MAX, MessageTypes, methods_of, stub_of
+from nodes.host.rpc import RECEIVE_BYTES_MAX, MessageTypes, control_methods, methods_of, stub_of
 from nodes.host.run import Node
 from nodes.host.server import AddressInUse
 from nodes.timeline import TimelineEvent
@@ -54,11 +55,13 @@ def config(node: str, folder: Path, peers: tuple[str, ...], **changes: Any) -> H
 class Pair:
     """Two nodes, n1 and n2, linked directly, and a client for them."""
 
-    def __init__(self, nodes: dict[str, Node], folder: Path) -> None:
+    def __init__(self, nodes: dict[str, Node], folder: Path, transport: TransportKind) -> None:
         self.folder = folder
+        self.nodes = nodes
         self.addresses = {name: node.address for name, node in nodes.items()}
         self.channels = Channels()
-        self.client = RpcClient("right", METHODS, self.channels, self.addresses.__getitem__)
+        address_of = self.addresses.__getitem__
+        self.client = RpcClient("right", METHODS, self.channels, address_of, transport)
         self.control = ControlClient("secret", self.channels, MessageTypes((pb,)))
 
     async def ask(self, node: str, request: Message, *, timeout_ms: int = 5_000) -> Any:
@@ -74,23 +77,24 @@ class Pair:
 
     async def raw(self, request: Message, metadata: tuple[tuple[str, str], ...]) -> Any:
         """A call to n1 with any metadata."""
-        method = METHODS.get(type(request)) or methods_of((node_pb2,))[type(request)]
+        method = METHODS.get(type(request)) or control_methods()[type(request)]
         async with grpc.aio.insecure_channel(self.addresses["n1"]) as channel:
             return await stub_of(channel, method)(request, timeout=5, metadata=metadata)
 
 
 @contextlib.asynccontextmanager
-async def pair_of_nodes(folder: Path) -> AsyncIterator[Pair]:
+async def pair_of_nodes(folder: Path, transport: TransportKind = "unary") -> AsyncIterator[Pair]:
+    params = {"transport": transport}
     nodes = {
-        "n1": Node(config("n1", folder, ("n2",))),
-        "n2": Node(config("n2", folder, ("n1",))),
+        "n1": Node(config("n1", folder, ("n2",), params=params)),
+        "n2": Node(config("n2", folder, ("n1",), params=params)),
     }
     links = {"n1": {"n2": nodes["n2"].address}, "n2": {"n1": nodes["n1"].address}}
     ready = {name: asyncio.Event() for name in nodes}
     running = [
         asyncio.create_task(node.run(links[name], ready[name])) for name, node in nodes.items()
     ]
-    pair = Pair(nodes, folder)
+    pair = Pair(nodes, folder, transport)
     try:
         async with asyncio.timeout(10):
             await asyncio.gather(*(event.wait() for event in ready.values()))
@@ -104,9 +108,15 @@ async def pair_of_nodes(folder: Path) -> AsyncIterator[Pair]:
         await pair.channels.close()
 
 
+@pytest.fixture(params=TRANSPORTS)
+def transport(request: pytest.FixtureRequest) -> TransportKind:
+    """How calls between the nodes, and of their client, travel."""
+    return TRANSPORTS[request.param]
+
+
 @pytest.fixture
-async def pair(tmp_path: Path) -> AsyncIterator[Pair]:
-    async with pair_of_nodes(tmp_path) as made:
+async def pair(tmp_path: Path, transport: TransportKind) -> AsyncIterator[Pair]:
+    async with pair_of_nodes(tmp_path, transport) as made:
         yield made
 
 

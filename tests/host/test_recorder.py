@@ -51,7 +51,7 @@ def test_a_stuck_disk_never_blocks_the_node(tmp_path: Path) -> None:
     path = tmp_path / "n1.events.jsonl"
     recorder = Recorder("n1", path, began_ms=0, queue_length_max=100)
     stuck = threading.Event()
-    recorder._write_waiting = lambda: stuck.wait(10)  # type: ignore[assignment,method-assign]
+    recorder._write_waiting = lambda: stuck.wait(10)  # type: ignore[assignment,method-assign]  # a stuck disk
     for _ in range(1_000):
         recorder.record(1, "note", {})
     assert len(recorder._queue) == 100

@@ -22,9 +22,9 @@ def test_observers_see_every_step() -> None:
     """Each step of each node, after its effects were carried out, with all of them."""
     seen: list[tuple[NodeId, Event, int]] = []
 
-    def observe(c: SimCluster, node: NodeId, event: Event, effects: Sequence[Effect]) -> None:
+    def observe(cluster: SimCluster, node: NodeId, event: Event, effects: Sequence[Effect]) -> None:
         seen.append((node, event, len(effects)))
-        assert c.view_now(node) is not None
+        assert cluster.view_now(node) is not None
 
     async def program(cluster: SimCluster) -> int:
         leader = await raft_leader(cluster)
@@ -71,7 +71,7 @@ def test_an_exception_is_never_missed() -> None:
 def test_an_exception_in_an_observer_ends_the_run() -> None:
     """An invariant that does not hold is the result of the run."""
 
-    def observe(c: SimCluster, node: NodeId, event: Event, effects: Sequence[Effect]) -> None:
+    def observe(cluster: SimCluster, node: NodeId, event: Event, effects: Sequence[Effect]) -> None:
         if isinstance(event, Requested):
             raise AssertionError("an invariant")
 

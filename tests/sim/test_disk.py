@@ -19,7 +19,9 @@ def state_of(started: Started) -> State:
     counter = started.slots.get("counter", pb.Counter())
     log = started.logs.get("added")
     assert isinstance(counter, pb.Counter)
-    amounts = [entry.amount for entry in (log.entries if log else ()) if isinstance(entry, pb.Added)]
+    amounts = [
+        entry.amount for entry in (log.entries if log else ()) if isinstance(entry, pb.Added)
+    ]
     return counter.total, log.first_index if log else 1, tuple(amounts)
 
 

@@ -204,7 +204,7 @@ def test_a_toxic_on_bytes_is_refused() -> None:
 
     async def program(wire: Wire) -> None:
         toxic = Toxic("slicer", "upstream", {"average_size": 1})
-        with pytest.raises(RuntimeFailure, match="slicer on a->b .* use --runtime local"):
+        with pytest.raises(RuntimeFailure, match=r"slicer on a->b .* use --runtime local"):
             wire.network.set_links({Link("a", "b"): LinkState(toxics=(toxic,))})
 
     on_wire(program)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pytest
 from google.protobuf.message import Message
@@ -98,9 +97,7 @@ def test_a_crash_while_the_disk_is_busy() -> None:
     """What was not synced by then may be lost, and is never told."""
 
     async def program(cluster: SimCluster) -> int:
-        call = cluster.loop.create_task(
-            cluster.call("n1", pb.AddRequest(amount=1), timeout_ms=100)
-        )
+        call = cluster.loop.create_task(cluster.call("n1", pb.AddRequest(amount=1), timeout_ms=100))
         await cluster.sleep(3)
         cluster.crash_now("n1")
         with pytest.raises(Indeterminate):
@@ -349,5 +346,3 @@ def test_a_wiped_node_hears_of_it_until_something_is_durable() -> None:
         return heard
 
     assert simulate(ping_spec(), program, cores={"n1": Remembers}) == [True, False]
-
-

@@ -31,7 +31,6 @@ from nodes.core import (
     Responded,
     Save,
     SetTimer,
-    Started,
     TimerFired,
 )
 from nodes.cores.raft import Raft

@@ -75,7 +75,7 @@ class Writes:
         for node in others:
             await self.check_at(node, keys_max=8)
 
-    async def check_at(self, node: NodeId, *, keys_max: int = 1000) -> None:
+    async def check_at(self, node: NodeId, *, keys_max: int = 40) -> None:
         """Every acknowledged write is there, no refused one is, and no value was invented. Looks at
         so many keys at most, evenly spread."""
         require(self.count("acknowledged") > 0, "no write was acknowledged")

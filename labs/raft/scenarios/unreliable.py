@@ -77,7 +77,7 @@ async def everything_at_once_loses_nothing(cluster: Cluster) -> None:
     await cluster.faults.reorder(20, hold_ms=30)
 
     async def both(watch: Watch, random: Random) -> int:
-        return await repartition(watch, random) + await churn(watch, random)
+        return await repartition(watch, random, 2) + await churn(watch, random)
 
     watch = await under_load(cluster, both)
     views = await watch.views()
@@ -109,7 +109,7 @@ async def churn(watch: Watch, random: Random) -> int:
     """Crashes and cuts off random servers, now and then the leader, and lets them return."""
     cluster = watch.cluster
     harmed = 0
-    for _ in range(4):
+    for _ in range(3):
         node = random.choice(cluster.nodes)
         up = [n for n in cluster.nodes if cluster.node_state(n) is NodeState.UP]
         if node not in up:
@@ -127,10 +127,10 @@ async def churn(watch: Watch, random: Random) -> int:
     return harmed
 
 
-async def repartition(watch: Watch, random: Random) -> int:
+async def repartition(watch: Watch, random: Random, times: int = 3) -> int:
     """Splits the servers in two, anew each time."""
     nodes = list(watch.cluster.nodes)
-    for _ in range(3):
+    for _ in range(times):
         random.shuffle(nodes)
         border = random.randint(1, len(nodes) - 1)
         await watch.cluster.faults.partition(nodes[:border], nodes[border:])
@@ -138,7 +138,7 @@ async def repartition(watch: Watch, random: Random) -> int:
         await restore_links(watch)
         await watch.wait(random.uniform(0, 0.6))
     await watch.leader_now()
-    return 3
+    return times
 
 
 async def restore_links(watch: Watch) -> None:

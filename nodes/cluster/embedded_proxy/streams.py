@@ -32,6 +32,8 @@ class Side(asyncio.Protocol):
         self.write_paused = False
         self.closed = False  # by us
         self.lost = False
+        self._early: list[bytes] = []  # read before the other side was there
+        self._early_end = False
 
     # ------------------------------------------------------------------- called by asyncio
 
@@ -43,13 +45,18 @@ class Side(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes came in: straight on, or into the chain."""
-        assert self.outgoing is not None
+        if self.outgoing is None:
+            # uvloop reads once before it heeds a pause that `connection_made` asked for.
+            self._early.append(data)
+            return
         self.outgoing.carry(data)
 
     def eof_received(self) -> bool:
         """The peer will send no more. What it still gets is decided by the chains."""
-        assert self.outgoing is not None
-        self.outgoing.end()
+        if self.outgoing is None:
+            self._early_end = True
+        else:
+            self.outgoing.end()
         return True
 
     def pause_writing(self) -> None:
@@ -75,6 +82,15 @@ class Side(asyncio.Protocol):
             self.incoming.connection.side_lost()
 
     # --------------------------------------------------------------------- called by streams
+
+    def pass_on_early(self) -> None:
+        """What was read before there was a stream for it."""
+        assert self.outgoing is not None
+        early, self._early = self._early, []
+        for data in early:
+            self.outgoing.carry(data)
+        if self._early_end:
+            self.outgoing.end()
 
     def close(self) -> None:
         """Closes the socket once all that was written is on its way."""
@@ -276,6 +292,8 @@ class Connection:
         """Lets data flow."""
         for stream in self.streams.values():
             stream.start()
+        for side in self._sides:
+            side.pass_on_early()
         # The client may have left while the upstream was being reached.
         for side in self._sides:
             if side.lost:

@@ -48,6 +48,7 @@ class Membership(Snapshots):
         super().__init__(env)
         self.change: Change | None = None
         self.transfer: Transfer | None = None
+        self.handed_over_in_term = 0  # the last one in which we told another server to take over
 
     # ------------------------------------------------------------------------------ configurations
 
@@ -105,7 +106,7 @@ class Membership(Snapshots):
         if self.role != pb.LEADER:
             return f"{self.env.node_id} is not the leader"
         if server not in (self.env.node_id, *self.env.peers):
-            return f"no server {server}"
+            return f"no server {server}" if server else "name a server to add or to remove"
         if add == (server in self.voters):
             return f"{server} is {'already' if add else 'not'} a voter"
         if not add and len(self.voters) == 1:
@@ -117,6 +118,7 @@ class Membership(Snapshots):
         return ""
 
     def begin_change(self, server: NodeId, add: bool, caller: Caller | None) -> None:
+        """A removal goes into the log at once; a new server catches up first."""
         self.change = Change(server, add, caller, began_ms=self.now.mono_ms)
         self.track_followers()
         if add:
@@ -133,6 +135,7 @@ class Membership(Snapshots):
         self.replicate(self.change.server, even_if_empty=True)
 
     def propose_configuration(self, voters: tuple[NodeId, ...]) -> None:
+        """The leader, too, uses a configuration from when it is in its log (thesis 4.1)."""
         assert self.change is not None
         entry = pb.LogEntry(configuration=pb.Configuration(voters=voters))
         self.change.entry_index = self.propose(entry)
@@ -149,6 +152,7 @@ class Membership(Snapshots):
             self.renew_member(peer)
 
     def catch_up_progressed(self, change: Change) -> None:
+        """A round that took less than an election timeout was the last one (thesis 4.2.1)."""
         if self.followers[change.server].match_index < change.round_goal:
             return
         took_ms = self.now.mono_ms - change.round_began_ms
@@ -243,6 +247,7 @@ class Membership(Snapshots):
         self.note("transfer", target=target)
         self.transfer = Transfer(target, caller)
         self.set_timer("transfer", self.election_timeout_ms_max)
+        self.replicate(target, even_if_empty=True)
         self.try_transfer()
         return None
 
@@ -253,6 +258,7 @@ class Membership(Snapshots):
             return
         if self.followers[transfer.target].match_index == self.log.last_index:
             transfer.told = True
+            self.handed_over_in_term = self.current_term
             request = pb.TimeoutNowRequest(term=self.current_term, leader_id=self.env.node_id)
             self.call(transfer.target, request, timeout_ms=self.election_timeout_ms_min)
 

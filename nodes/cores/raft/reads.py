@@ -12,6 +12,7 @@ from protos import kv_pb2 as kv
 from protos import node_pb2 as node
 from protos import raft_pb2 as pb
 
+MAX_WAITING_READS = 10_000  # A leader that cannot prove itself must not fill its memory.
 MODES = {"readindex": kv.LINEARIZABLE, "lease": kv.LEASE, "stale": kv.STALE}
 
 
@@ -44,6 +45,9 @@ class Reads(Membership):
             return kv.GetResponse(refused=self.not_leader())
         if consistency == kv.LEASE and self.holds_lease():
             return self.read(request.key)
+        if len(self.waiting_reads) >= MAX_WAITING_READS:
+            reason = f"{MAX_WAITING_READS} reads wait for proof of leadership already"
+            return kv.GetResponse(refused=node.Refused(reason=reason))
         self.wait_for_proof(request.key, caller)
         return None
 
@@ -101,10 +105,12 @@ class Reads(Membership):
 
         Those who acknowledged a round vote for nobody within the minimum election timeout; a tenth
         of it is kept back for clocks that drift. Without check_quorum they make no such promise,
-        and a leader that hands over asks them to break it.
+        and a leader that hands over asks them to break it: the election that it asked for may come
+        late.
         """
         began_ms = self.round_began_ms.get(self.acknowledged_round())
-        if began_ms is None or self.transfer or not self.check_quorum:
+        handed_over = self.handed_over_in_term == self.current_term
+        if began_ms is None or handed_over or not self.check_quorum:
             return False
         until_ms = began_ms + self.election_timeout_ms_min * 9 // 10
         return self.lease_clock_ms() < until_ms and self.last_applied >= self.term_start_index

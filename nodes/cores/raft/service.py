@@ -98,7 +98,7 @@ class Raft(Reads):
         unknown = node.OutcomeUnknown(reason=f"{self.env.node_id} lost the lead: {reason}")
         for caller, response in self.waiting_writes.values():
             declined = response()
-            getattr(declined, "outcome_unknown").CopyFrom(unknown)  # noqa: B009
+            getattr(declined, "outcome_unknown").CopyFrom(unknown)  # noqa: B009  of several types
             self.respond(caller, declined)
         self.waiting_writes = {}
 

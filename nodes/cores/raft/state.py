@@ -39,6 +39,7 @@ class RaftState(Core):
         self.role = pb.FOLLOWER
         self.leader_id: NodeId = ""
         self.leader_heard_ms = 0  # monotonic; when the current leader was last heard
+        self.restarted_ms: int | None = None  # monotonic; None: this is its first life
 
         # The latest configuration in the log, committed or not (thesis 4.1)
         self.voters: tuple[NodeId, ...] = self.initial_voters()
@@ -52,6 +53,7 @@ class RaftState(Core):
         vote = started.slots.get(VOTE, pb.Vote())
         assert isinstance(vote, pb.Vote)
         self.current_term, self.voted_for = vote.current_term, vote.voted_for
+        self.restarted_ms = self.now.mono_ms if vote.current_term else None
         self.recovering = vote.recovering or started.amnesia
         if self.recovering != vote.recovering:
             self.persist_vote()
@@ -106,11 +108,14 @@ class RaftState(Core):
         return self.env.node_id in self.voters and not self.recovering
 
     def hears_leader(self) -> bool:
-        """A leader was heard within the minimum election timeout, or is this server itself."""
-        silent_ms = self.now.mono_ms - self.leader_heard_ms
-        return self.role == pb.LEADER or (
-            self.leader_id != "" and silent_ms < self.election_timeout_ms_min
-        )
+        """A leader was heard within the minimum election timeout, or is this server itself.
+
+        A server that restarts may have heard one just before: a leader's lease counts on that.
+        """
+        if self.role == pb.LEADER:
+            return True
+        heard_ms = self.leader_heard_ms if self.leader_id else self.restarted_ms
+        return heard_ms is not None and self.now.mono_ms - heard_ms < self.election_timeout_ms_min
 
     def view(self) -> Message:
         return pb.RaftView(

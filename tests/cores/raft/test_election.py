@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from nodes.core import Call, CancelTimer, Respond, Save, Started
@@ -16,7 +18,7 @@ from tests.support.raft_bench import (
     put,
 )
 
-PLAIN = {"pre_vote": "off", "check_quorum": "off"}
+PLAIN: dict[str, Any] = {"pre_vote": "off", "check_quorum": "off"}
 
 
 def vote_request(
@@ -211,7 +213,12 @@ def test_a_new_leader_speaks_at_once() -> None:
     elections (Figure 2)."""
     bench = Bench(size=5)
     effects = bench.lead()
-    assert {call.peer for call in effects.calls(pb.AppendEntriesRequest)} == {"n2", "n3", "n4", "n5"}
+    assert {call.peer for call in effects.calls(pb.AppendEntriesRequest)} == {
+        "n2",
+        "n3",
+        "n4",
+        "n5",
+    }
     assert CancelTimer("election") in effects
 
 
@@ -265,6 +272,25 @@ def test_a_vote_survives_a_restart() -> None:
     bench.restart()
     assert (bench.view.term, bench.view.voted_for) == (3, "n2")
     assert not granted(bench, vote_request(3, candidate="n3"))
+
+
+def test_a_restarted_server_keeps_its_last_leaders_lease() -> None:
+    """It may have heard a leader just before it went down, and that leader's lease counts on it: so
+    it votes for nobody within the minimum election timeout (thesis 6.4.1)."""
+    bench = Bench()
+    bench.append(put(1, 1), term=1)
+    bench.restart()
+    bench.wait(ELECTION_MIN_MS - 1)
+    assert not granted(bench, vote_request(2, last=(1, 1)))
+    bench.wait(1)
+    assert granted(bench, vote_request(2, last=(1, 1)))
+
+
+def test_a_new_server_may_vote_at_once() -> None:
+    """Who never was in a term has promised nothing."""
+    bench = Bench()
+    bench.restart()
+    assert granted(bench, vote_request(1))
 
 
 def test_a_granted_vote_restarts_the_election_timer() -> None:

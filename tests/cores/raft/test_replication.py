@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from nodes.core import Append, Call, CancelTimer, Respond, SetTimer, Truncate
@@ -358,13 +360,17 @@ def test_never_goes_forward_on_a_rejection() -> None:
 
 def test_an_old_rejection_is_ignored() -> None:
     """A rejection that was overtaken by a success says nothing any more: match_index never goes
-    back (Figure 2)."""
+    back (Figure 2), and the leader goes on sending ahead."""
     bench = Bench()
     bench.serve()
     call = bench.put().calls(pb.AppendEntriesRequest)[0]
     bench.accept(call)
     bench.respond(call, pb.AppendEntriesResponse(term=1, conflict_index=1))
-    assert [follower.match_index for follower in bench.view.followers][0] == 2
+    assert bench.view.followers[0].match_index == 2
+    assert [bench.put(key).sent("n2", pb.AppendEntriesRequest).prev_log_index for key in "ab"] == [
+        2,
+        3,
+    ]
 
 
 def test_a_response_to_an_earlier_term_is_ignored() -> None:
@@ -454,12 +460,23 @@ def test_pipelined_responses_may_come_in_any_order() -> None:
     first, second = (bench.put(key).calls()[0] for key in "ab")
     assert len(bench.accept(second).of(Respond)) == 2
     assert not bench.accept(first).of(Respond)
+    assert bench.view.followers[0].match_index == 3
+
+
+def test_never_asks_for_what_is_known_to_match() -> None:
+    """A request that overtook another one is rejected; the leader does not go back behind what the
+    follower acknowledged before (Figure 2)."""
+    bench = Bench(size=2)
+    bench.serve()
+    _, second = (bench.put(key).calls()[0] for key in "ab")
+    bench.respond(second, pb.AppendEntriesResponse(term=1, conflict_index=1))
+    assert bench.view.followers[0].next_index == 2
 
 
 @pytest.mark.parametrize(
     ("setting", "expected"), [({"max_entries_per_append": 2}, 2), ({"max_append_bytes": 1}, 1)]
 )
-def test_a_request_is_bounded(setting: dict[str, int], expected: int) -> None:
+def test_a_request_is_bounded(setting: dict[str, Any], expected: int) -> None:
     """However far a follower is behind, one request carries a bounded part of the log, and at least
     one entry."""
     bench = Bench(size=2, **setting)
@@ -566,7 +583,5 @@ def _leader_with_log(*terms: int) -> Bench:
 def _rejected(bench: Bench, *, term: int, index: int) -> pb.AppendEntriesRequest:
     """The leader's next request after a follower rejected its first one with this hint."""
     call = bench.lead().calls(pb.AppendEntriesRequest)[0]
-    hint = pb.AppendEntriesResponse(
-        term=bench.view.term, conflict_term=term, conflict_index=index
-    )
+    hint = pb.AppendEntriesResponse(term=bench.view.term, conflict_term=term, conflict_index=index)
     return bench.respond(call, hint).sent("n2", pb.AppendEntriesRequest)

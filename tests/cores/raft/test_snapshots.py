@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from nodes.core import (
     DURABLE,
     Append,
@@ -25,7 +27,7 @@ from tests.support.raft_bench import (
     put,
 )
 
-EAGER = {"snapshot_threshold": 4, "snapshot_trailing_entries": 1}
+EAGER: dict[str, Any] = {"snapshot_threshold": 4, "snapshot_trailing_entries": 1}
 
 
 def installed(effects: Effects) -> pb.InstallSnapshotResponse:
@@ -161,7 +163,24 @@ def test_a_crash_at_any_point_of_compaction_loses_nothing() -> None:
         assert bench.view.last_log_term == 1
 
 
-# ----------------------------------------------------------------------------- receiving (Figure 13)
+def test_a_leader_drops_only_what_its_own_disk_holds() -> None:
+    """Its followers may commit an entry before its own write of it; the snapshot may stand for that
+    entry, but the log on disk goes on where it ends."""
+    bench = Bench(snapshot_threshold=2, snapshot_trailing_entries=0)
+    bench.serve()
+    bench.ask(kv.PutRequest(key="x", value=b"1"), by="client")
+    for peer in ("n2", "n3"):
+        late = Call(peer, pb.AppendEntriesRequest(term=1, prev_log_index=1, prev_log_term=1), 100)
+        [call] = bench.accept(late).calls(pb.AppendEntriesRequest)
+        effects = bench.accept(call)
+    assert bench.view.snapshot_index == 2
+    assert effects.of(Discard) == [Discard("entries", 1)]
+    bench.fire("flush")
+    bench.restart()
+    assert (bench.view.last_log_index, stale_read(bench)) == (2, b"1")
+
+
+# ---------------------------------------------------------------------------- receiving (Figure 13)
 
 
 def test_an_old_leaders_snapshot_is_rejected() -> None:
@@ -320,8 +339,8 @@ def test_a_crash_at_any_point_of_an_installation_keeps_what_was_acknowledged() -
 
 
 def test_a_log_that_ends_before_the_snapshot_is_not_used() -> None:
-    """A leader may snapshot what is committed by its followers before its own disk has it all; after
-    a crash there, the log begins anew behind the snapshot."""
+    """A leader may snapshot what its followers committed before its own disk has it all; after a
+    crash there, the log begins anew behind the snapshot."""
     bench = Bench()
     saved = pb.Snapshot(last_included_index=5, last_included_term=2, data=snapshot_data())
     bench.step(Started({"snapshot": saved}, {"entries": StoredLog(1, tuple(entries(1, 1, 1)))}))
@@ -331,8 +350,8 @@ def test_a_log_that_ends_before_the_snapshot_is_not_used() -> None:
 # ------------------------------------------------------------------------------------------ sending
 
 
-def _leader_with_snapshot(**params: int) -> tuple[Bench, Call]:
-    """A leader whose follower n3 lacks what the snapshot replaced, and its first InstallSnapshot."""
+def _leader_with_snapshot(**params: Any) -> tuple[Bench, Call]:
+    """A leader whose follower n3 lacks what the snapshot replaced, and its first chunk to n3."""
     bench = Bench(**(EAGER | params))
     bench.append(*entries(1, 1, 1, 1, 1, 1), commit=6)
     bench.wait(ELECTION_MAX_MS)

@@ -213,8 +213,7 @@ def test_planted_bug_is_caught(broken: type[Raft], scenario_id: str) -> None:
         cores = dict.fromkeys(spec.node_ids, broken)
         try:
             simulate(spec, scenario.function, options=sim_options(seed), cores=cores)
-        except (Failed, TimeoutError) as caught:
-            assert str(caught)
+        except (Failed, TimeoutError):
             return
     pytest.fail(f"{scenario_id} did not notice: {broken.__doc__}")
 

@@ -14,8 +14,9 @@ from nodes.cluster.api import ClusterSpec, NodeSpec
 from nodes.cluster.local import LocalCluster
 from nodes.core import Param
 from nodes.sim.cluster import SimOptions, simulate
+from tests.support.seeds import share_of
 
-SEEDS = 1000
+SEEDS = share_of(1000)
 SEEDS_PER_TEST = 50  # so that two workers share them evenly
 ROUNDS = 20
 

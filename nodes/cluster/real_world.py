@@ -1,0 +1,231 @@
+"""What the runtimes of real processes have in common: a session, its links, its control channel."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from nodes.cluster.api import ClusterSpec, Link, LinkState, NodeState, RpcFault, RuntimeFailure
+from nodes.cluster.network import Network
+from nodes.cluster.rpc_client import Channels, ControlClient
+from nodes.core import NodeId
+from nodes.host.rpc import MessageTypes, load_protos
+from protos import node_pb2
+
+SUPPORTED: Final = frozenset(
+    {
+        "partition",
+        "isolate",
+        "cut",
+        "sever",
+        "heal",
+        "delay",
+        "bandwidth",
+        "slice",
+        "slow-close",
+        "limit",
+        "reset",
+        "kill",
+        "pause",
+        "resume",
+        "restart",
+        "wipe",
+        "power-cut",
+        "skew",
+        "lose",
+        "duplicate",
+        "reorder",
+    }
+)
+CONTROL_MS_MAX: Final = 3_000
+
+Progress = Callable[[str], None]
+
+
+class RealWorld(ABC):
+    """The part of World (nodes/cluster/api.py) that is the same for processes and containers.
+
+    A runtime adds how nodes begin and end. `folder` takes what the cluster keeps on this machine.
+    """
+
+    supports: Final = SUPPORTED
+
+    def __init__(self, spec: ClusterSpec, folder: Path, *, events: bool) -> None:
+        self.spec = spec
+        self.session = secrets.token_hex(8)
+        self.channels = Channels()
+        self._token = secrets.token_urlsafe(32)
+        types = MessageTypes(load_protos(spec.protos))
+        self.control = ControlClient(self._token, self.channels, types)
+        self._folder = folder.resolve()
+        self._records = events
+        self._began_s = time.monotonic()
+        self._starts: dict[NodeId, int] = {}
+        self._wiped: set[NodeId] = set()
+        self._locks = {node: asyncio.Lock() for node in spec.node_ids}
+        self._network: Network | None = None
+        self._closed = False
+
+    # -------------------------------------------------------------------------- what a runtime adds
+
+    @abstractmethod
+    async def open(self, tell: Progress) -> None:
+        """Returns once every node serves. Raises RuntimeFailure; nothing is left running then."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Ends all; returns when it is gone. No harm if called twice."""
+
+    @abstractmethod
+    def node_state(self, node: NodeId) -> NodeState:
+        """DOWN also for one that ended by itself; see `how_it_ended`."""
+
+    @abstractmethod
+    def how_it_ended(self, node: NodeId) -> str | None:
+        """Exit status and last words of a node that is down; None for one that is not, or that was
+        never started."""
+
+    @abstractmethod
+    def process_ids(self) -> tuple[int, ...]:
+        """Of the processes on this machine that belong to the cluster and run."""
+
+    @abstractmethod
+    def address(self, node: NodeId) -> str:
+        """Where the node itself is reached, past the proxies. Raises RuntimeFailure when it is
+        down."""
+
+    @abstractmethod
+    def client_address(self, node: NodeId) -> str:
+        """Where the link `client->node` begins. Raises RuntimeFailure before the start."""
+
+    @abstractmethod
+    async def kill(self, node: NodeId) -> None:
+        """No goodbye. What was written, synced or not, survives."""
+
+    @abstractmethod
+    async def power_cut(self, node: NodeId) -> None:
+        """Kill, and what the node had not synced is gone."""
+
+    @abstractmethod
+    async def start(self, node: NodeId) -> None:
+        """A node that is down serves again with what its disk holds."""
+
+    @abstractmethod
+    async def wipe(self, node: NodeId) -> None:
+        """Empties the disk of a node that is down. Raises RuntimeFailure when it is not down."""
+
+    @abstractmethod
+    async def pause(self, node: NodeId) -> None:
+        """The node stands still and does not know it."""
+
+    @abstractmethod
+    async def resume(self, node: NodeId) -> None:
+        """A paused node goes on."""
+
+    # -------------------------------------------------------------------------------- what is there
+
+    @property
+    def nodes(self) -> tuple[NodeId, ...]:
+        """Ids in order."""
+        return self.spec.node_ids
+
+    @property
+    def network(self) -> Network:
+        """The links. Raises RuntimeFailure before the start."""
+        if self._network is None:
+            raise RuntimeFailure("the cluster has not started")
+        return self._network
+
+    def now_ms(self) -> int:
+        """Monotonic, since the cluster was made."""
+        return int((time.monotonic() - self._began_s) * 1000)
+
+    def known(self, node: NodeId) -> NodeId:
+        """The same. Raises RuntimeFailure when there is no such node."""
+        if node not in self._locks:
+            raise RuntimeFailure(f"there is no node {node!r}; there are {', '.join(self.nodes)}")
+        return node
+
+    def log_path(self, node: NodeId) -> Path:
+        """What the node wrote to stderr."""
+        return self._folder / "logs" / f"{self.known(node)}.log"
+
+    def events_path(self, node: NodeId) -> Path:
+        """The node's timeline."""
+        return self._folder / "events" / f"{self.known(node)}.events.jsonl"
+
+    def _make_folders(self, *folders: Path) -> None:
+        if self._closed:
+            raise RuntimeFailure("this cluster has been closed; make another one")
+        for folder in (self._folder, *folders):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.chmod(0o700)
+
+    def _next_seed(self, node: NodeId) -> int:
+        """A node that starts again must not draw the numbers it drew before."""
+        self._starts[node] = start = self._starts.get(node, 0) + 1
+        text = f"{self.spec.seed}/{node}/{start}"
+        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8])
+
+    def _common_config(self, node: NodeId) -> dict[str, Any]:
+        """What the start message of a node says in every runtime; see nodes/host/program.py."""
+        spec = next(spec for spec in self.spec.nodes if spec.id == node)
+        return {
+            "node": node,
+            "session": self.session,
+            "token": self._token,
+            "lab": self.spec.lab,
+            "core": spec.core,
+            "protos": list(self.spec.protos),
+            "peers": list(self.spec.peers_of(node)),
+            "params": dict(self.spec.params),
+            "seed": self._next_seed(node),
+            "wiped": node in self._wiped,
+        }
+
+    # ----------------------------------------------------------------------- to links and to hosts
+
+    async def links(self) -> list[dict[str, Any]]:
+        """Every link as it is now."""
+        return await self.network.links()
+
+    async def set_links(self, wanted: Mapping[Link, LinkState]) -> None:
+        """Every link as wanted, read back; those not named become clean."""
+        await self.network.set_links(wanted)
+
+    async def set_rpc_faults(self, node: NodeId, faults: tuple[RpcFault, ...], seed: int) -> None:
+        """Replaces the node's RPC faults, read back."""
+        wanted = tuple(
+            node_pb2.RpcFault(
+                kind=fault.kind.upper(),
+                peer=fault.peer or "",
+                percent=fault.percent,
+                hold_ms=fault.hold_ms,
+            )
+            for fault in faults
+        )
+        await self.control.set_rpc_faults(
+            self.address(node), node, wanted, seed % 2**64, timeout_ms=CONTROL_MS_MAX
+        )
+
+    async def set_clock(self, node: NodeId, *, offset_ms: int, rate: float) -> None:
+        """Skews the node's wall clock, read back."""
+        await self.control.set_clock(
+            self.address(node), node, offset_ms=offset_ms, rate=rate, timeout_ms=CONTROL_MS_MAX
+        )
+
+
+async def at_once(work: Iterable[Coroutine[Any, Any, object]]) -> None:
+    """Awaits all. At the first failure the others are cancelled, and it is raised."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for coroutine in work:
+                group.create_task(coroutine)
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
