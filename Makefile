@@ -42,7 +42,7 @@ test-fast: $(VENV)/.installed-dev ## Units, properties and simulations
 	$(BIN)/python -m pytest -n 2 -m "not real and not docker" $(ARGS)
 
 test-real: $(VENV)/.installed-dev ## Real processes on loopback
-	$(BIN)/python -m pytest -m "real and not docker" $(ARGS)
+	$(BIN)/python -m pytest -n 2 -m "real and not docker" $(ARGS)
 
 check: $(VENV)/.installed-dev ## Lint, format, types, import walls, fresh protos
 	$(BIN)/ruff check .

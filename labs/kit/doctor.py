@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,10 +12,14 @@ from importlib import metadata
 from importlib.util import find_spec
 from typing import Any, Literal
 
-from labs.kit.engine import PATIENCE_S, ask_engine
+from labs.kit.containers import dead_labs
+from labs.kit.engine import ask_engine
 from labs.kit.processes import end_processes
 from labs.kit.session import SessionFolder
 from labs.kit.text import clock_time, visible
+from nodes.cluster.api import RuntimeFailure
+from nodes.cluster.engine_host import compose_command
+from nodes.cluster.proxy_server import find_real_server
 
 DISK_FREE_BYTES_BAD = 100 << 20
 DISK_FREE_BYTES_WARN = 1 << 30
@@ -26,6 +29,7 @@ PACKAGES = {
     "aiohttp": (3, 14, 1),
     "typer": (0, 20),
     "rich": (14,),
+    "docker": (7, 1),
 }
 Level = Literal["ok", "warn", "bad"]
 
@@ -64,6 +68,7 @@ def examine(folder: SessionFolder, *, clean: bool) -> list[Finding]:
         _uvloop(),
         _disk(folder),
         *_sessions(folder, clean=clean),
+        *_containers(clean=clean),
     ]
 
 
@@ -95,45 +100,46 @@ def _docker() -> Iterator[Finding]:
     answer = ask_engine()
     if answer.version is None:
         yield Finding("warn", "docker engine", answer.why_not, advice)
+    elif answer.why_not:
+        text = f"{answer.version}, but cannot be used: {answer.why_not}"
+        yield Finding("warn", "docker engine", text, advice)
     else:
         yield Finding("ok", "docker engine", answer.version)
-    compose = _compose_version()
-    if compose is None:
-        yield Finding("warn", "docker compose", "no compose command", advice)
-    else:
-        yield Finding("ok", "docker compose", compose)
+    try:
+        yield Finding("ok", "docker compose", " ".join(compose_command()))
+    except RuntimeFailure as failure:
+        yield Finding("warn", "docker compose", str(failure), advice)
 
 
-def _compose_version() -> str | None:
-    for command in (["docker", "compose"], ["docker-compose"]):
-        if shutil.which(command[0]) is None:
-            continue
-        try:
-            answer = subprocess.run(
-                [*command, "version", "--short"],
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=PATIENCE_S,
-                check=False,
-                stdin=subprocess.DEVNULL,
-            )
-        except (OSError, subprocess.TimeoutExpired):
-            continue
-        if answer.returncode == 0 and answer.stdout.strip():
-            return f"{answer.stdout.strip().splitlines()[0]} ({' '.join(command)})"
-    return None
+def _containers(*, clean: bool) -> Iterator[Finding]:
+    """Only where an engine answers: others have been told already."""
+    answer = ask_engine()
+    if answer.version is None or answer.why_not:
+        return
+    try:
+        dead = dead_labs(remove=clean)
+    except RuntimeFailure as failure:
+        yield Finding("bad", "containers", str(failure), "try again when the engine is well")
+        return
+    if not dead:
+        yield Finding("ok", "containers", "no dead lab has left any")
+    for clause in dead:
+        if clean:
+            yield Finding("ok", "containers", f"removed {clause}")
+        else:
+            advice = "`lab doctor --clean` or the next `lab up` removes them"
+            yield Finding("warn", "containers", clause, advice)
 
 
 def _proxy() -> Finding:
-    named = os.environ.get("FAULTLAB_TOXIPROXY")
-    server = shutil.which(named or "toxiproxy-server")
-    if server is None and named:
-        advice = "correct or unset it"
-        return Finding("bad", "toxiproxy", f"FAULTLAB_TOXIPROXY={named} is no program", advice)
+    try:
+        server = find_real_server()
+    except RuntimeFailure as failure:
+        return Finding("bad", "toxiproxy", str(failure), "correct or unset it")
     if server is None:
-        return Finding("ok", "toxiproxy", "no toxiproxy-server on PATH: the embedded proxy is used")
-    return Finding("ok", "toxiproxy", f"{server} is used")
+        text = "no toxiproxy-server: the local runtime uses the embedded proxy"
+        return Finding("ok", "toxiproxy", text, "`make toxiproxy` compiles the real one")
+    return Finding("ok", "toxiproxy", f"{server} is used by the local runtime")
 
 
 def _uvloop() -> Finding:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -85,8 +84,6 @@ def choose_runtime(requested: str) -> RuntimeChoice:
 
 
 def _why_no_compose() -> str | None:
-    if find_spec("nodes.cluster.compose") is None:
-        return "this version has no compose runtime"
     return ask_engine().why_not or None
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from labs.kit.containers import remove_after
 from labs.kit.errors import LabError
 from labs.kit.processes import ProcessMark, end_processes
 
@@ -78,6 +79,7 @@ class Leftover:
 
     session: Session | None
     ended: tuple[ProcessMark, ...]
+    containers: str = ""
 
     def sentence(self) -> str:
         """For people: what was found, what was done."""
@@ -87,7 +89,7 @@ class Leftover:
             else "an unreadable session file"
         )
         ended = f"; ended {len(self.ended)} processes of it" if self.ended else ""
-        return f"cleaned up after {whose}{ended}"
+        return f"cleaned up after {whose}{ended}{self.containers}"
 
 
 class SessionFolder:
@@ -210,8 +212,9 @@ class SessionFolder:
             return None
         session = self.read()
         ended = end_processes(list(session.processes)) if session else []
+        containers = remove_after(session.runtime) if session else ""
         self.remove()
-        return Leftover(session, tuple(ended))
+        return Leftover(session, tuple(ended), containers)
 
     def _replace(self, path: Path, content: str) -> None:
         temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")

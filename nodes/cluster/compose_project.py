@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shutil
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Mapping, Sequence
@@ -19,19 +18,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from nodes.cluster.api import ClusterSpec, RuntimeFailure
-from nodes.cluster.engine import CONDUCTOR_LABEL, HOST_LABEL, printable_lines
+from nodes.cluster.engine import CONDUCTOR_LABEL, HOST_LABEL, PROXY_SERVICE, printable_lines
+from nodes.cluster.engine_host import compose_command
 from nodes.cluster.node_process import PROJECT_ROOT
 from nodes.core import NodeId
 from nodes.host.container import CONFIG_FILE, EVENTS_FOLDER, NODE_PORT, node_number
 
-PROXY_SERVICE: Final = "toxiproxy"
 COMPOSE_FILE: Final = PROJECT_ROOT / "docker-compose.yml"
 CODE_FOLDER: Final = "/app"
 IN_IMAGE: Final = ("nodes", "protos")
 OTHER_USER: Final = 10_001  # whom a node runs as where the lab is run by root
 _CREATE_S_MAX: Final = 120.0
-_VERSION_S_MAX: Final = 5.0
-_COMMANDS: Final = (("docker", "compose"), ("docker-compose",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +101,7 @@ class Project:
         additions.write_text(json.dumps(self.additions(), indent=1).replace("$", "$$"))
         additions.chmod(0o600)
         command = (
-            *(await compose_command()),
+            *(await asyncio.to_thread(compose_command)),
             *("--project-name", self.name),
             *("--file", str(COMPOSE_FILE), "--file", str(additions)),
             *("up", "--no-start", "--no-build", PROXY_SERVICE, *self.spec.node_ids),
@@ -152,27 +149,6 @@ def give_to_nodes(path: Path) -> None:
     """Makes a file or folder the property of the user whom nodes run as."""
     if os.getuid() == 0:
         os.chown(path, OTHER_USER, OTHER_USER)
-
-
-async def compose_command() -> tuple[str, ...]:
-    """`docker compose`, else `docker-compose`. Raises RuntimeFailure when there is neither."""
-    for command in _COMMANDS:
-        if shutil.which(command[0]) is None:
-            continue
-        process = await asyncio.create_subprocess_exec(
-            *command, "version", stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL
-        )
-        try:
-            async with asyncio.timeout(_VERSION_S_MAX):
-                if await process.wait() == 0:
-                    return command
-        except TimeoutError:
-            process.kill()
-            await process.wait()
-    raise RuntimeFailure(
-        "there is no Compose: neither `docker compose` nor `docker-compose` works;"
-        " https://docs.docker.com/compose/install has it, `--runtime local` needs none"
-    )
 
 
 async def _run(command: Sequence[str], environment: Mapping[str, str]) -> None:

@@ -17,13 +17,18 @@ from typing import Any, Final
 from nodes.cluster.api import CLIENT, ClusterSpec, NodeState, RuntimeFailure
 from nodes.cluster.compose_images import ensure_images
 from nodes.cluster.compose_project import (
-    PROXY_SERVICE,
     Project,
     check_spec,
     give_to_nodes,
     user,
 )
-from nodes.cluster.engine import SESSION_LABEL, Engine, EngineGone
+from nodes.cluster.engine import (
+    PROXY_SERVICE,
+    SERVICE_LABEL,
+    SESSION_LABEL,
+    Engine,
+    EngineGone,
+)
 from nodes.cluster.leftovers import owner_labels, remove_dead_sessions
 from nodes.cluster.network import Network, links_between
 from nodes.cluster.node_container import NodeContainer
@@ -123,7 +128,7 @@ class ComposeWorld(RealWorld):
         await self.project.create()
         selector = f"{SESSION_LABEL}={self.session}"
         for found in await asyncio.to_thread(self.engine.containers, selector):
-            service = found["Labels"]["com.docker.compose.service"]
+            service = found["Labels"][SERVICE_LABEL]
             log = self._folder / "logs" / f"{service}.log"
             self._containers[service] = NodeContainer(self.engine, service, found["Id"], log)
 

@@ -7,9 +7,7 @@ one session carry its id, and whose conductor they are.
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
-import subprocess
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ import docker.errors
 import requests.exceptions
 
 from nodes.cluster.api import RuntimeFailure
+from nodes.cluster.engine_host import WAY_OUT, check_host, engine_host
 from nodes.host.text import printable
 
 SESSION_LABEL: Final = "faultlab.session"
@@ -27,11 +26,14 @@ LAB_LABEL: Final = "faultlab.lab"
 HOST_LABEL: Final = "faultlab.host"
 CONDUCTOR_LABEL: Final = "faultlab.conductor"
 
+SERVICE_LABEL: Final = "com.docker.compose.service"
+PROXY_SERVICE: Final = "toxiproxy"  # as docker-compose.yml calls it
+
 _PATIENCE_S: Final = 30
-_CONTEXT_S_MAX: Final = 5
+_REMOVED_S_MAX: Final = 5.0
+_LOOK_AGAIN_S: Final = 0.1
 _POOL_SIZE: Final = 32  # one connection a container is watched on, and some for orders
 _AT_ONCE: Final = 8
-_WAY_OUT: Final = "`lab doctor` looks at the engine, `--runtime local` needs none"
 
 
 class EngineGone(RuntimeFailure):
@@ -232,15 +234,20 @@ class Engine:
             api = self._client.api
             list(pool.map(lambda one: _gone(api.remove_network, one["Id"]), networks))
             list(pool.map(lambda one: _gone(api.remove_volume, one["Name"]), volumes))
-        left = self.leftovers(session)
-        if left:
-            raise RuntimeFailure(
-                f"{left[0]} could not be removed; `lab doctor --clean` tries again"
-            )
+        # What somebody else is removing at the same time is there a moment longer.
+        deadline = time.monotonic() + _REMOVED_S_MAX
+        while left := self.leftovers(session):
+            if time.monotonic() > deadline:
+                raise RuntimeFailure(
+                    f"{left[0]} could not be removed; `lab doctor --clean` tries again"
+                )
+            time.sleep(_LOOK_AGAIN_S)
 
     def _remove_container(self, found: Mapping[str, Any], grace_s: int) -> None:
         api = self._client.api
-        if grace_s and found["State"] == "running":
+        # Toxiproxy lets go of its connections only when it is killed, and has nothing to lose.
+        is_node = found["Labels"].get(SERVICE_LABEL) != PROXY_SERVICE
+        if grace_s and is_node and found["State"] == "running":
             _gone(lambda name: api.stop(name, timeout=grace_s), found["Id"])
         _gone(lambda name: api.remove_container(name, force=True, v=True), found["Id"])
 
@@ -253,41 +260,6 @@ class Engine:
             yield "network", network["Name"]
         for volume in api.volumes(filters=filters)["Volumes"] or ():
             yield "volume", volume["Name"]
-
-
-def engine_host() -> str:
-    """Where the engine listens: DOCKER_HOST, else what the docker command's context says."""
-    named = os.environ.get("DOCKER_HOST", "")
-    command = shutil.which("docker")
-    if named or command is None:
-        return named or "unix:///var/run/docker.sock"
-    try:
-        answer = subprocess.run(
-            [command, "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_CONTEXT_S_MAX,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise RuntimeFailure(f"the docker command does not answer ({error}); {_WAY_OUT}") from None
-    if answer.returncode != 0 or not answer.stdout.strip():
-        raise RuntimeFailure(
-            f"docker names no engine: {printable(answer.stderr.strip())}; {_WAY_OUT}"
-        )
-    return answer.stdout.strip()
-
-
-def check_host(host: str) -> None:
-    """Raises RuntimeFailure for an engine on another machine: ports on loopback and folders that
-    containers share with the lab would be there, not here."""
-    if not host.startswith(("unix://", "npipe://")):
-        raise RuntimeFailure(
-            f"the Docker engine at {printable(host)} is not on this machine; choose one that is"
-            f" with `docker context use`, or `--runtime local`"
-        )
 
 
 def printable_lines(text: str) -> list[str]:
@@ -320,7 +292,7 @@ def _told(what: str) -> Iterator[None]:
         raise RuntimeFailure(f"{what}: {printable(str(error))}") from error
     except (docker.errors.DockerException, requests.exceptions.RequestException, OSError) as error:
         raise EngineGone(
-            f"{what}: the Docker engine does not answer ({_innermost(error)}); {_WAY_OUT}"
+            f"{what}: the Docker engine does not answer ({_innermost(error)}); {WAY_OUT}"
         ) from error
 
 

@@ -14,6 +14,7 @@ from nodes.cluster.engine import (
     CONDUCTOR_LABEL,
     HOST_LABEL,
     LAB_LABEL,
+    SERVICE_LABEL,
     SESSION_LABEL,
     Engine,
 )
@@ -63,7 +64,7 @@ def dead_sessions(engine: Engine) -> list[DeadSession]:
             continue
         known = found.get(session)
         count = known.containers if known else 0
-        is_container = "com.docker.compose.service" in labels
+        is_container = SERVICE_LABEL in labels
         found[session] = DeadSession(
             session, labels.get(LAB_LABEL, "?"), int(pid), count + is_container
         )

@@ -1,6 +1,6 @@
 """Starts the proxy server of a lab as a process of its own, on loopback and a free port.
 
-The real `toxiproxy-server` is used when it is on PATH, else the embedded one. Either ends with the
+The real `toxiproxy-server` is used when there is one, else the embedded one. Either ends with the
 process that started it, also when that is killed.
 """
 
@@ -25,6 +25,7 @@ ProxyKind = Literal["toxiproxy-server", "embedded"]
 REAL_SERVER: Final = "toxiproxy-server"
 _ENVIRONMENT: Final = "FAULTLAB_TOXIPROXY"
 _ROOT: Final = str(Path(__file__).resolve().parents[2])  # where `nodes` is importable
+_OWN: Final = Path(sys.prefix) / "bin"  # of the virtual environment
 _START_S_MAX: Final = 10.0
 _STOP_S_MAX: Final = 3.0
 _LOOK_AGAIN_S: Final = 0.01
@@ -85,13 +86,14 @@ class ProxyServer:
 
 
 def find_real_server() -> str | None:
-    """Where `toxiproxy-server` is: what FAULTLAB_TOXIPROXY names, else what PATH finds.
+    """Where `toxiproxy-server` is: what FAULTLAB_TOXIPROXY names, else what `make toxiproxy` made,
+    else what PATH finds.
 
     Raises RuntimeFailure when FAULTLAB_TOXIPROXY names nothing that can be run.
     """
     named = os.environ.get(_ENVIRONMENT)
     if not named:
-        return shutil.which(REAL_SERVER)
+        return shutil.which(REAL_SERVER, path=os.fspath(_OWN)) or shutil.which(REAL_SERVER)
     found = shutil.which(named)
     if found is None:
         raise RuntimeFailure(
@@ -112,7 +114,7 @@ async def start_proxy_server(
     path = None if prefer_real is False else find_real_server()
     if prefer_real and path is None:
         raise RuntimeFailure(
-            f"there is no {REAL_SERVER} on PATH; install Toxiproxy 2.12 or use the embedded proxy"
+            f"there is no {REAL_SERVER}: `make toxiproxy` compiles it; or use the embedded proxy"
         )
     with _opened(log) as errors:
         server = await (_start_embedded(errors) if path is None else _start_real(path, errors))

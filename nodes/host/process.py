@@ -8,6 +8,7 @@ at once: so a leader's messages travel while its own disk works.
 from __future__ import annotations
 
 import asyncio
+import time
 import traceback
 from collections import deque
 from collections.abc import Sequence
@@ -31,6 +32,7 @@ from nodes.core import (
     Note,
     Requested,
     Respond,
+    Save,
     SetTimer,
     Started,
     TimerFired,
@@ -44,6 +46,12 @@ from nodes.host.timers import Fired, Timers
 
 BATCH_EVENTS_MAX = 512
 SYNC_S = 1.0  # how long a node with fsync off leaves data unsynced
+
+# A commit as quick as this runs on the loop: handing it to the disk's thread and back costs as much
+# as it takes. A slower disk keeps its thread, so that the node hears the network meanwhile.
+INLINE_COMMIT_MS_MAX = 3.0
+INLINE_SLOT_BYTES_MAX = 256 * 1024  # of one Save; a snapshot may be many megabytes
+COMMIT_WEIGHT = 0.2  # of the latest commit in the running mean
 
 
 class CoreFailed(Exception):
@@ -115,6 +123,7 @@ class Host:
         transport: Transport,
         clock: SkewedClock,
         causality: Causality,
+        inline_commit_ms_max: float = INLINE_COMMIT_MS_MAX,
     ) -> None:
         self.core = core
         self._node = core.env.node_id
@@ -131,6 +140,8 @@ class Host:
         self._sync_due = False
         self._sync_timer: asyncio.TimerHandle | None = None
         self._disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="disk")
+        self._inline_commit_ms_max = inline_commit_ms_max
+        self._commit_ms = 0.0  # running mean
         self.recovered = asyncio.Event()  # the core has digested what was on disk
         self.steps = 0
         self.commits = 0
@@ -297,7 +308,11 @@ class Host:
     async def _commit(self, durable: list[DurableEffect]) -> None:
         loop = asyncio.get_running_loop()
         try:
-            await loop.run_in_executor(self._disk, self._storage.commit, durable)
+            if self._commits_inline(durable):
+                await asyncio.sleep(0)  # what was sent before travels while the disk works
+                self._timed_commit(durable)
+            else:
+                await loop.run_in_executor(self._disk, self._timed_commit, durable)
         except ValueError as error:
             name = type(self.core).__name__
             raise CoreFailed(printable(f"{self._node}: {name} ordered an {error}")) from error
@@ -305,6 +320,18 @@ class Host:
         self._causality.happened(timeline.SAVED, {"effects": len(durable)})
         if self._storage.unsynced_bytes and self._sync_timer is None:
             self._sync_timer = loop.call_later(SYNC_S, self._ask_to_sync)
+
+    def _commits_inline(self, durable: list[DurableEffect]) -> bool:
+        return self._commit_ms < self._inline_commit_ms_max and not any(
+            isinstance(effect, Save) and effect.state.ByteSize() > INLINE_SLOT_BYTES_MAX
+            for effect in durable
+        )
+
+    def _timed_commit(self, durable: list[DurableEffect]) -> None:
+        began_s = time.monotonic()
+        self._storage.commit(durable)
+        took_ms = (time.monotonic() - began_s) * 1000
+        self._commit_ms += COMMIT_WEIGHT * (took_ms - self._commit_ms)
 
     def _ask_to_sync(self) -> None:
         self._sync_timer = None

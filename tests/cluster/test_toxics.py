@@ -53,7 +53,7 @@ def test_constructors_fill_in_every_attribute() -> None:
         (lambda: toxics.slicer("upstream", 10, 0, -1), "at least 0"),
         (lambda: toxics.limit_data("upstream", -1), "at least 0"),
     ],
-    ids=str,
+    ids=[f"case{number}" for number in range(19)],
 )
 def test_senseless_values_are_refused(make: Callable[[], Toxic], reason: str) -> None:
     """Each gets one line that says what is wrong with which value."""

@@ -7,6 +7,7 @@ import contextlib
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from random import Random
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ from nodes.core import (
     on_response,
     on_timer,
 )
+from nodes.host import process
 from nodes.host.causality import Causality
 from nodes.host.clock import SkewedClock
 from nodes.host.peers import Deliver
@@ -92,9 +94,11 @@ class Disk:
         self.entered = asyncio.Event()
         self.loop = asyncio.get_running_loop()
         self.failure: Exception | None = None
+        self.on_commit: Callable[[], None] = lambda: None
 
     def commit(self, effects: Sequence[DurableEffect]) -> None:
         self.loop.call_soon_threadsafe(self.entered.set)
+        self.on_commit()
         assert self.gate.wait(10)
         if self.failure is not None:
             raise self.failure
@@ -130,7 +134,7 @@ class Wire:
 class Bench:
     """A host with a scripted core, disk and wire; `journal` has what left it, in order."""
 
-    def __init__(self, scripts: dict[str, Script]) -> None:
+    def __init__(self, scripts: dict[str, Script], inline_commit_ms_max: float = 0) -> None:
         self.journal: list[str] = []
         self.core = Scripted(scripts)
         self.disk = Disk(self.journal)
@@ -142,6 +146,7 @@ class Bench:
             transport=self.wire,
             clock=SkewedClock(),
             causality=Causality("n1", recorder, boot=0),
+            inline_commit_ms_max=inline_commit_ms_max,
         )
         self.running: asyncio.Task[None] | None = None
 
@@ -176,8 +181,10 @@ async def until(holds: Callable[[], bool]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def bench(scripts: dict[str, Script]) -> AsyncIterator[Bench]:
-    made = Bench(scripts)
+async def bench(
+    scripts: dict[str, Script], inline_commit_ms_max: float = 0
+) -> AsyncIterator[Bench]:
+    made = Bench(scripts, inline_commit_ms_max)
     made.running = asyncio.create_task(made.host.run(Started()))
     await made.host.recovered.wait()
     try:
@@ -211,6 +218,43 @@ async def test_nothing_behind_a_durable_effect_leaves_before_the_commit() -> Non
         made.disk.gate.set()
         await answered
         assert made.journal == ["send before", "commit slot", "send after", "answer order"]
+
+
+async def test_a_quick_commit_runs_on_the_loop_and_a_slow_one_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """While the disk is quick no thread is asked; after slow commits, or for a large slot, one
+    is, until the disk is quick again. What was sent before the commit leaves before it begins."""
+
+    def save(core: Scripted, request: pb.EchoRequest, caller: Caller) -> None:
+        core.call("n2", pb.EchoRequest(text="before"), timeout_ms=100)
+        core.save("slot", pb.EchoRequest(text=request.text))
+        core.respond(caller, pb.EchoResponse())
+
+    now_s, took_s = 0.0, 0.001
+    inline = list[bool]()
+    loop_thread = threading.get_ident()
+
+    def on_commit() -> None:
+        nonlocal now_s
+        now_s += took_s
+        inline.append(threading.get_ident() == loop_thread)
+
+    monkeypatch.setattr(process, "time", SimpleNamespace(monotonic=lambda: now_s))
+    large = "x" * (process.INLINE_SLOT_BYTES_MAX + 1)
+    async with bench({"small": save, large: save}, inline_commit_ms_max=3) as made:
+        made.disk.on_commit = on_commit
+        for text in ("small", large, "small"):
+            await made.ask(text)
+        took_s = 0.050
+        await made.ask("small")  # nobody could know
+        took_s = 0.001
+        await made.ask("small")
+        assert inline == [True, False, True, True, False]
+        for _ in range(20):
+            await made.ask("small")
+        assert inline[-1]
+        assert made.journal[:2] == ["send before", "commit slot"]
 
 
 async def test_one_commit_serves_all_that_waited() -> None:
@@ -282,7 +326,7 @@ async def test_a_timer_that_runs_out_during_a_commit_can_still_be_cancelled() ->
         core.save("slot", pb.Counter())
 
     scripts: dict[str, Script] = {
-        "set": lambda core, *_: core.set_timer("a", 1),
+        "set": lambda core, *_: core.set_timer("a", 50),
         "save": save,
         "cancel": lambda core, *_: core.cancel_timer("a"),
     }
