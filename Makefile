@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev test test-fast test-real check format protos clean
+.PHONY: help setup setup-dev test test-fast test-real test-docker check format protos toxiproxy images clean
 
 help: ## This list
 	@awk -F':.*## ' '/^[a-z%-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ test-fast: $(VENV)/.installed-dev ## Units, properties and simulations
 test-real: $(VENV)/.installed-dev ## Real processes on loopback
 	$(BIN)/python -m pytest -n 2 -m "real and not docker" $(ARGS)
 
+test-docker: $(VENV)/.installed-dev ## Containers; needs a Docker engine and the images
+	$(BIN)/python -m pytest -m docker $(ARGS)
+
 check: $(VENV)/.installed-dev ## Lint, format, types, import walls, fresh protos
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -61,6 +64,12 @@ OUT ?= .
 protos: $(VENV)/.installed-dev ## Generate protos/*_pb2.py from protos/*.proto
 	@mkdir -p $(OUT)
 	@$(BIN)/python -m grpc_tools.protoc -I. --python_out=$(OUT) --pyi_out=$(OUT) protos/*.proto
+
+toxiproxy: $(BIN)/python ## Compile the real Toxiproxy with Go, for the local runtime
+	@.ci/toxiproxy $(BIN)
+
+images: ## Make the base images where no image registry is reached
+	@.ci/images
 
 clean: ## Remove .venv, caches and the traces of labs
 	rm -rf $(VENV) .lab .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

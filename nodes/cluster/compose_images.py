@@ -16,6 +16,7 @@ TOXIPROXY: Final = "ghcr.io/shopify/toxiproxy"
 TOXIPROXY_TAG: Final = "2.12.0"  # as docker-compose.yml has it
 BUILT_KEPT: Final = 3  # images of earlier code; going back to a branch is then quick
 _INPUTS: Final = ("Dockerfile", ".dockerignore", "pyproject.toml")
+_STEP_CHARACTERS_MAX: Final = 60
 _CODE: Final = ("nodes", "protos")
 
 
@@ -71,7 +72,7 @@ def _build(engine: Engine, name: str, tell: Callable[[str], None]) -> None:
     try:
         for line in engine.build(str(PROJECT_ROOT), name, {"faultlab.image": "node"}):
             if line.startswith("Step "):
-                tell(line)
+                tell(line[:_STEP_CHARACTERS_MAX])
     except RuntimeFailure as failure:
         raise RuntimeFailure(
             f"{failure}; where no registry is reached `make images` makes what it starts from"

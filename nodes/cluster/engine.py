@@ -245,11 +245,19 @@ class Engine:
 
     def _remove_container(self, found: Mapping[str, Any], grace_s: int) -> None:
         api = self._client.api
-        # Toxiproxy lets go of its connections only when it is killed, and has nothing to lose.
-        is_node = found["Labels"].get(SERVICE_LABEL) != PROXY_SERVICE
-        if grace_s and is_node and found["State"] == "running":
+        if found["Labels"].get(SERVICE_LABEL) == PROXY_SERVICE:
+            self._leave_networks(found)
+        elif grace_s and found["State"] == "running":
             _gone(lambda name: api.stop(name, timeout=grace_s), found["Id"])
         _gone(lambda name: api.remove_container(name, force=True, v=True), found["Id"])
+
+    def _leave_networks(self, found: Mapping[str, Any]) -> None:
+        """Published ports belong to the first network by name, and move on to the next when that is
+        left: which takes the engine seconds. So that one is left to the container's removal."""
+        for network in sorted(found["NetworkSettings"]["Networks"], reverse=True)[:-1]:
+            # Should it fail, the removal says what is wrong.
+            with contextlib.suppress(docker.errors.DockerException, OSError):
+                self._client.api.disconnect_container_from_network(found["Id"], network, force=True)
 
     def _of_session(self, session: str) -> Iterator[tuple[str, str]]:
         filters = {"label": f"{SESSION_LABEL}={session}"}

@@ -48,8 +48,10 @@ BATCH_EVENTS_MAX = 512
 SYNC_S = 1.0  # how long a node with fsync off leaves data unsynced
 
 # A commit as quick as this runs on the loop: handing it to the disk's thread and back costs as much
-# as it takes. A slower disk keeps its thread, so that the node hears the network meanwhile.
+# as it takes. A slower disk keeps its thread, so that the node hears the network meanwhile; and so
+# does a busy node, since what comes in during a commit is the next batch.
 INLINE_COMMIT_MS_MAX = 3.0
+INLINE_CALLS_MAX = 1  # that wait for a response
 INLINE_SLOT_BYTES_MAX = 256 * 1024  # of one Save; a snapshot may be many megabytes
 COMMIT_WEIGHT = 0.2  # of the latest commit in the running mean
 
@@ -322,7 +324,9 @@ class Host:
             self._sync_timer = loop.call_later(SYNC_S, self._ask_to_sync)
 
     def _commits_inline(self, durable: list[DurableEffect]) -> bool:
-        return self._commit_ms < self._inline_commit_ms_max and not any(
+        if self._commit_ms >= self._inline_commit_ms_max or len(self._waiting) > INLINE_CALLS_MAX:
+            return False
+        return not any(
             isinstance(effect, Save) and effect.state.ByteSize() > INLINE_SLOT_BYTES_MAX
             for effect in durable
         )

@@ -33,6 +33,7 @@ from nodes.cluster.api import (
 )
 from nodes.cluster.local import LocalCluster
 from nodes.cluster.node_process import PROJECT_ROOT, process_state
+from nodes.host.carriers import TRANSPORTS
 from nodes.host.unsynced import side_file
 from tests.support import ping_pb2 as pb
 
@@ -56,6 +57,12 @@ async def running(folder: Path, count: int = 1, **params: int | str) -> AsyncIte
         yield cluster
         pids += cluster.process_ids()
     assert not any(map(exists, pids)), "a process was left behind"
+
+
+@pytest.fixture(params=TRANSPORTS)
+def transport(request: pytest.FixtureRequest) -> str:
+    """How calls over the links travel."""
+    return str(request.param)
 
 
 def exists(pid: int) -> bool:
@@ -100,9 +107,9 @@ async def gone(cluster: LocalCluster, node: str) -> str:
     return await cluster.until(f"{node} has ended", ended, within_ms=WITHIN_MS)
 
 
-async def test_three_nodes_serve_and_reach_each_other(tmp_path: Path) -> None:
+async def test_three_nodes_serve_and_reach_each_other(tmp_path: Path, transport: str) -> None:
     """Clients and peers talk over the links; views come past them; nothing outlives the end."""
-    async with running(tmp_path, 3) as cluster:
+    async with running(tmp_path, 3, transport=transport) as cluster:
         assert (await ask(cluster, "n1", pb.EchoRequest(text="hi"))).node_id == "n1"
         relayed = await ask(cluster, "n2", pb.RelayRequest(peer="n3", text="ho", timeout_ms=5_000))
         assert (relayed.text, relayed.failure) == ("ho", "")
@@ -114,9 +121,11 @@ async def test_three_nodes_serve_and_reach_each_other(tmp_path: Path) -> None:
         assert len(await cluster.links()) == 9
 
 
-async def test_a_killed_node_comes_back_with_what_was_durable(tmp_path: Path) -> None:
+async def test_a_killed_node_comes_back_with_what_was_durable(
+    tmp_path: Path, transport: str
+) -> None:
     """kill -9 loses nothing that was answered; the node is reached again over the same links."""
-    async with running(tmp_path, 2) as cluster:
+    async with running(tmp_path, 2, transport=transport) as cluster:
         assert await add(cluster, "n1", 5) == 5
         address = cluster.address("n1")
         await cluster.world.kill("n1")
@@ -136,9 +145,11 @@ async def test_a_killed_node_comes_back_with_what_was_durable(tmp_path: Path) ->
             await cluster.world.start("n1")
 
 
-async def test_a_node_whose_port_was_taken_comes_back_on_another(tmp_path: Path) -> None:
+async def test_a_node_whose_port_was_taken_comes_back_on_another(
+    tmp_path: Path, transport: str
+) -> None:
     """Somebody else's server on the old port is left alone, and the links lead to the new one."""
-    async with running(tmp_path, 2) as cluster:
+    async with running(tmp_path, 2, transport=transport) as cluster:
         address = cluster.address("n1")
         await cluster.world.kill("n1")
         with socket.socket() as squatter:
@@ -157,9 +168,9 @@ async def test_a_node_whose_port_was_taken_comes_back_on_another(tmp_path: Path)
             await cluster.until("n2 reaches n1", relayed, within_ms=WITHIN_MS)
 
 
-async def test_a_paused_node_goes_on_where_it_was(tmp_path: Path) -> None:
+async def test_a_paused_node_goes_on_where_it_was(tmp_path: Path, transport: str) -> None:
     """SIGSTOP is confirmed; the node is silent, and loses nothing by it."""
-    async with running(tmp_path) as cluster:
+    async with running(tmp_path, transport=transport) as cluster:
         await add(cluster, "n1", 5)
         await cluster.world.pause("n1")
         assert cluster.node_state("n1") is NodeState.PAUSED
@@ -175,9 +186,9 @@ async def test_a_paused_node_goes_on_where_it_was(tmp_path: Path) -> None:
         assert cluster.node_state("n1") is NodeState.DOWN
 
 
-async def test_a_wiped_node_has_nothing_and_knows_it(tmp_path: Path) -> None:
+async def test_a_wiped_node_has_nothing_and_knows_it(tmp_path: Path, transport: str) -> None:
     """Only a node that is down can be wiped; it comes back empty and is told so."""
-    async with running(tmp_path) as cluster:
+    async with running(tmp_path, transport=transport) as cluster:
         await add(cluster, "n1", 5)
         with pytest.raises(RuntimeFailure, match="n1 is running; kill it"):
             await cluster.world.wipe("n1")
@@ -189,18 +200,20 @@ async def test_a_wiped_node_has_nothing_and_knows_it(tmp_path: Path) -> None:
             assert database.execute("SELECT value FROM meta WHERE name='wiped'").fetchone()
 
 
-async def test_a_power_cut_loses_nothing_that_was_synced(tmp_path: Path) -> None:
+async def test_a_power_cut_loses_nothing_that_was_synced(tmp_path: Path, transport: str) -> None:
     """With fsync on, what was answered survives a power cut."""
-    async with running(tmp_path) as cluster:
+    async with running(tmp_path, transport=transport) as cluster:
         await add(cluster, "n1", 5)
         await cluster.world.power_cut("n1")
         await cluster.world.start("n1")
         assert (await view(cluster, "n1")).total == 5
 
 
-async def test_with_fsync_off_a_power_cut_loses_and_a_kill_does_not(tmp_path: Path) -> None:
+async def test_with_fsync_off_a_power_cut_loses_and_a_kill_does_not(
+    tmp_path: Path, transport: str
+) -> None:
     """The page cache survives a kill -9; a power cut takes what was answered but never synced."""
-    async with running(tmp_path, fsync="off") as cluster:
+    async with running(tmp_path, fsync="off", transport=transport) as cluster:
         unsynced = side_file(tmp_path / "nodes/n1", "n1")
         await add(cluster, "n1", 5)
         await cluster.world.kill("n1")
@@ -243,9 +256,11 @@ async def test_a_damaged_disk_refuses_the_start_with_the_way_out(tmp_path: Path)
         assert (await view(cluster, "n1")).total == 0
 
 
-async def test_a_core_that_raises_is_reported_with_its_place(tmp_path: Path) -> None:
+async def test_a_core_that_raises_is_reported_with_its_place(
+    tmp_path: Path, transport: str
+) -> None:
     """The node ends with status 70 and says what and where, without control characters."""
-    async with running(tmp_path) as cluster:
+    async with running(tmp_path, transport=transport) as cluster:
         await add(cluster, "n1", 5)
         with pytest.raises(Indeterminate):
             await ask(cluster, "n1", pb.BreakRequest())
@@ -259,18 +274,20 @@ async def test_a_core_that_raises_is_reported_with_its_place(tmp_path: Path) -> 
         assert (await view(cluster, "n1")).total == 5
 
 
-async def test_a_node_that_ends_by_itself_is_noticed(tmp_path: Path) -> None:
+async def test_a_node_that_ends_by_itself_is_noticed(tmp_path: Path, transport: str) -> None:
     """A stranger's SIGTERM is a stop in good order, and shows as down."""
-    async with running(tmp_path) as cluster:
+    async with running(tmp_path, transport=transport) as cluster:
         await add(cluster, "n1", 5)
         os.kill(cluster.pid("n1"), signal.SIGTERM)
         assert await gone(cluster, "n1") == "ended with 0"
         assert cluster.node_state("n1") is NodeState.DOWN
 
 
-async def test_links_clocks_and_calls_can_be_hurt_and_healed(tmp_path: Path) -> None:
+async def test_links_clocks_and_calls_can_be_hurt_and_healed(
+    tmp_path: Path, transport: str
+) -> None:
     """What the fault controller sets acts on the node, and is undone."""
-    async with running(tmp_path, 2) as cluster:
+    async with running(tmp_path, 2, transport=transport) as cluster:
         world = cluster.world
         relay = pb.RelayRequest(peer="n2", text="x", timeout_ms=200)
         await cluster.until("n1 reaches n2", lambda: _relays(cluster), within_ms=WITHIN_MS)
@@ -298,9 +315,9 @@ async def _relays(cluster: LocalCluster) -> bool:
     return not (await ask(cluster, "n1", relay)).failure
 
 
-async def test_a_severed_client_link_is_a_definite_no(tmp_path: Path) -> None:
+async def test_a_severed_client_link_is_a_definite_no(tmp_path: Path, transport: str) -> None:
     """A request that never found a connection was surely not sent."""
-    async with running(tmp_path) as cluster:
+    async with running(tmp_path, transport=transport) as cluster:
         await ask(cluster, "n1", pb.EchoRequest())
         await cluster.world.set_links({Link(CLIENT, "n1"): LinkState(enabled=False)})
 
@@ -346,8 +363,9 @@ async def test_until_says_what_did_not_come(tmp_path: Path) -> None:
         ("tests.support.nothing:Ping", {}, "there is no core"),
         ("nodes.core:Env", {}, "is no core"),
         ("tests.support.ping_core:Ping", {"fsync": "perhaps"}, "expected on or off"),
+        ("tests.support.ping_core:Ping", {"transport": "pigeon"}, "expected unary or stream"),
     ],
-    ids=["class", "module", "kind", "fsync"],
+    ids=["class", "module", "kind", "fsync", "transport"],
 )
 async def test_a_node_that_cannot_start_says_why(
     tmp_path: Path, core: str, params: dict[str, int | str], message: str

@@ -253,7 +253,9 @@ async def test_a_quick_commit_runs_on_the_loop_and_a_slow_one_does_not(
         assert inline == [True, False, True, True, False]
         for _ in range(20):
             await made.ask("small")
-        assert inline[-1]
+        assert inline[-1:] == [True]
+        await asyncio.gather(made.ask("small"), made.ask("small"))
+        assert inline[-1:] == [False], "a busy node lets the next batch gather meanwhile"
         assert made.journal[:2] == ["send before", "commit slot"]
 
 

@@ -11,14 +11,13 @@ from labs.kit.registry import load_lab
 from labs.raft.invariants import invariants
 from labs.raft.torture import Torture, torture
 from nodes.cluster.api import ClusterSpec, NodeSpec
-from nodes.cluster.local import LocalCluster
 from nodes.core import Param
 from nodes.sim.cluster import SimOptions, simulate
+from tests.support.runtimes import cluster_of
 from tests.support.seeds import share_of
 
 SEEDS = share_of(1000)
 SEEDS_PER_TEST = 50  # so that two workers share them evenly
-ROUNDS = 20
 
 
 def spec(nodes: int, seed: int, **params: Param) -> ClusterSpec:
@@ -65,18 +64,24 @@ def test_random_faults_in_simulation(first: int) -> None:
     assert sum(run.leader_changes for run in runs) > 0, "no fault ever cost a leader its place"
 
 
-@pytest.mark.real
+@pytest.mark.parametrize(
+    ("runtime", "rounds"),
+    [
+        pytest.param("local", 20, marks=pytest.mark.real),
+        pytest.param("compose", 5, marks=pytest.mark.docker),
+    ],
+)
 @pytest.mark.timeout(300)
-async def test_twenty_rounds_on_real_processes(tmp_path: Path) -> None:
-    """Nothing acknowledged is lost while processes are killed, paused and parted at random."""
+async def test_rounds_on_real_processes(runtime: str, rounds: int, tmp_path: Path) -> None:
+    """Nothing acknowledged is lost while nodes are killed, paused and parted at random."""
     kinds = ("kill", "pause", "resume", "restart", "partition", "isolate")
-    async with LocalCluster(spec(5, seed=1), folder=tmp_path / "lab") as cluster:
+    async with cluster_of(runtime, spec(5, seed=1), tmp_path / "lab") as cluster:
         runs = [
             await torture(
                 cluster, seed, duration_ms=1500, kinds=kinds, keys=(f"a{seed}", f"b{seed}")
             )
-            for seed in range(ROUNDS)
+            for seed in range(rounds)
         ]
-    assert sum(run.acknowledged for run in runs) > 10 * ROUNDS, "hardly any traffic"
-    assert sum(len(run.injections) for run in runs) >= 2 * ROUNDS, "hardly any fault"
+    assert sum(run.acknowledged for run in runs) > 10 * rounds, "hardly any traffic"
+    assert sum(len(run.injections) for run in runs) >= 2 * rounds, "hardly any fault"
     assert sum(run.leader_changes for run in runs) > 0, "no leader was ever lost"
