@@ -28,6 +28,7 @@ from nodes.cluster.engine import (
     SESSION_LABEL,
     Engine,
     EngineGone,
+    NoSuchThing,
 )
 from nodes.cluster.leftovers import owner_labels, remove_dead_sessions
 from nodes.cluster.network import Network, links_between
@@ -126,11 +127,15 @@ class ComposeWorld(RealWorld):
         self._start_reaper()
         tell(f"making containers and networks for Toxiproxy and {len(self.nodes)} nodes")
         await self.project.create()
-        selector = f"{SESSION_LABEL}={self.session}"
-        for found in await asyncio.to_thread(self.engine.containers, selector):
-            service = found["Labels"][SERVICE_LABEL]
+        for service, container in (await self._made_containers()).items():
             log = self._folder / "logs" / f"{service}.log"
-            self._containers[service] = NodeContainer(self.engine, service, found["Id"], log)
+            self._containers[service] = NodeContainer(self.engine, service, container, log)
+
+    async def _made_containers(self) -> dict[str, str]:
+        """Ids by service."""
+        selector = f"{SESSION_LABEL}={self.session}"
+        made = await asyncio.to_thread(self.engine.containers, selector)
+        return {one["Labels"][SERVICE_LABEL]: one["Id"] for one in made}
 
     async def _start_all(self, tell: Progress) -> None:
         proxy = ToxiproxyContainer(self._containers.pop(PROXY_SERVICE))
@@ -231,7 +236,14 @@ class ComposeWorld(RealWorld):
 
     async def _start_container(self, node: NodeId) -> None:
         self._write_config(node)
-        await self._containers[node].start()
+        container = self._containers[node]
+        try:
+            await container.start()
+        except NoSuchThing:
+            # Somebody removed it; its disk is still there.
+            await self.project.create()
+            container.id = (await self._made_containers())[node]
+            await container.start()
 
     async def _make_ready(self, node: NodeId) -> None:
         await self._containers[node].ready(READY_S_MAX)

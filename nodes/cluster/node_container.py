@@ -172,7 +172,7 @@ class NodeContainer:
 
     def _describe(self, ending: Ending | None) -> str:
         if ending is None:
-            return "is gone: its container was removed"
+            return "was removed by somebody"
         if ending.out_of_memory:
             return "was ended by the kernel: it used more memory than its container may"
         if ending.status > _SIGNAL_STATUS:

@@ -56,11 +56,13 @@ async def main() -> None:
     parser.add_argument("--kills", type=int, default=30)
     parser.add_argument("--nodes", type=int, default=3)
     parser.add_argument("--heartbeat-ms", type=int, default=50)
+    parser.add_argument("--transport", choices=("unary", "stream"), default="unary")
     options = parser.parse_args()
     params: dict[str, int | str] = {
         "election_timeout_ms_min": 150,
         "election_timeout_ms_max": 300,
         "heartbeat_ms": options.heartbeat_ms,
+        "transport": options.transport,
     }
     async with raft_cluster(options.nodes, params) as cluster:
         times = [await one_kill(cluster, number) for number in range(options.kills)]

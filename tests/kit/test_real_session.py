@@ -2,92 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pty
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from labs.kit.processes import ProcessMark
-from labs.kit.session import Session, SessionFolder
+from tests.support.terminal import PATIENCE_S, Terminal, wait_until
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
-
-PROJECT = Path(__file__).resolve().parents[2]
-PATIENCE_S = 30.0
-
-
-def wait_until(holds: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not holds():
-        assert time.monotonic() < deadline, f"not within {PATIENCE_S:g} s: {what}"
-        time.sleep(0.02)
-
-
-class Terminal:
-    """Runs `lab` commands in a working directory of their own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.cwd = folder
-        self.folder = SessionFolder(folder / ".lab")
-        self.environment = {
-            **{name: value for name, value in os.environ.items() if name != "FAULTLAB_HOME"},
-            "PYTHONPATH": str(PROJECT),
-            "COLUMNS": "100",
-        }
-
-    def start(self, *arguments: str, **options: Any) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "labs.kit.cli", *arguments],
-            cwd=self.cwd,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            **options,
-        )
-
-    def lab(self, *arguments: str) -> tuple[int, str, str]:
-        with self.start(*arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-            out, err = process.communicate(timeout=60)
-        return process.returncode, out.decode(), err.decode()
-
-    def json(self, *arguments: str) -> Any:
-        status, out, err = self.lab(*arguments, "--json")
-        assert status == 0, err
-        return json.loads(out)
-
-    def session(self) -> Session:
-        session = self.folder.read()
-        assert session is not None
-        return session
-
-    def everyone(self) -> list[ProcessMark]:
-        session = self.session()
-        return [session.conductor, *session.processes]
-
-    def assert_nothing_left(self, marks: list[ProcessMark]) -> None:
-        wait_until(lambda: not any(mark.alive() for mark in marks), "all processes gone")
-        wait_until(lambda: self.folder.read() is None, "session file gone")
-        left = {path.name for path in self.folder.path.iterdir()}
-        assert left <= {"lock", "conductor.log"}
 
 
 @pytest.fixture
 def terminal(tmp_path: Path) -> Iterator[Terminal]:
     terminal = Terminal(tmp_path)
     yield terminal
-    session = terminal.folder.read()
-    terminal.lab("down")
-    if session is not None:
-        for mark in [session.conductor, *session.processes]:
-            mark.send(signal.SIGKILL)
+    terminal.end()
 
 
 @pytest.fixture
@@ -137,7 +73,10 @@ def test_first_ten_minutes(lab_up: Terminal) -> None:
 
 def test_second_up_is_refused(lab_up: Terminal) -> None:
     """A second lab is refused in either way of starting it; the first goes on."""
-    for words in (("up", "raft"), ("up", "raft", "--detach")):
+    for words in (
+        ("up", "raft", "--runtime", "local"),
+        ("up", "raft", "--detach", "--runtime", "local"),
+    ):
         status, _, err = lab_up.lab(*words)
         assert status == 2
         assert "the raft lab already runs here (local, since " in err
@@ -148,7 +87,9 @@ def test_second_up_is_refused(lab_up: Terminal) -> None:
 def test_two_at_once(terminal: Terminal) -> None:
     """Of two that start at the same moment one wins, the other is told."""
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    both = [terminal.start("up", "raft", "--detach", **pipes) for _ in range(2)]
+    both = [
+        terminal.start("up", "raft", "--detach", "--runtime", "local", **pipes) for _ in range(2)
+    ]
     results = [process.communicate(timeout=60) for process in both]
     assert sorted(process.returncode for process in both) == [0, 2], results
     assert terminal.json("status")["ready"]
@@ -164,7 +105,7 @@ def test_kill_of_the_conductor(lab_up: Terminal) -> None:
     assert status == 2
     assert "cleaned up after a raft lab whose conductor" in err
     assert lab_up.folder.read() is None
-    status, _, err = lab_up.lab("up", "raft", "--detach")
+    status, _, err = lab_up.lab("up", "raft", "--detach", "--runtime", "local")
     assert status == 0, err
 
 

@@ -11,7 +11,7 @@ import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from labs.kit.bench.contender import ContenderFailed
 
@@ -63,9 +63,11 @@ class Program:
 
     @classmethod
     async def spawn_module(cls, module: str, arguments: Sequence[str], log: Path) -> Program:
-        """Runs a module of this project, which ties itself to its parent."""
+        """Runs a module of this project, which ties itself to the parent that its first argument
+        names."""
         began = time.monotonic()
-        return cls(await _exec((sys.executable, "-P", "-m", module, *arguments), log), began)
+        words = (sys.executable, "-P", "-m", module, str(os.getpid()), *arguments)
+        return cls(await _exec(words, log), began)
 
     async def say(self, line: str) -> None:
         """A line to its standard input. Raises ContenderFailed when it is gone."""
@@ -100,7 +102,7 @@ class Program:
 
 async def _exec(command: Sequence[str], log: Path) -> Process:
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
-    with open(log, "ab") as errors:
+    with _opened(log) as errors:
         return await asyncio.create_subprocess_exec(
             *command,
             stdin=PIPE,
@@ -112,16 +114,25 @@ async def _exec(command: Sequence[str], log: Path) -> Process:
         )
 
 
+def _opened(log: Path) -> IO[bytes]:
+    return open(log, "ab")
+
+
+def _program_of(pid: int) -> str:
+    try:
+        return os.path.realpath(os.readlink(f"/proc/{pid}/exe"))
+    except OSError:
+        return ""
+
+
 async def _became(pid: int, program: str) -> float:
     """When the tether became the program: the time of its exec, not of the tether's start."""
     began = time.monotonic()
     if not sys.platform.startswith("linux"):
         return began
-    wanted = os.path.realpath(program)
-    while time.monotonic() - began < EXEC_S_MAX:
-        with contextlib.suppress(OSError):
-            if os.path.realpath(f"/proc/{pid}/exe") == wanted:
-                break
+    wanted = str(Path(program).resolve())  # noqa: ASYNC240  # it is no slow disk
+    ends = began + EXEC_S_MAX
+    while time.monotonic() < ends and _program_of(pid) != wanted:  # noqa: ASYNC110  # no event
         await asyncio.sleep(_LOOK_AGAIN_S / 2)
     return time.monotonic()
 
@@ -158,5 +169,3 @@ def free_addresses(count: int) -> list[str]:
 async def end_all(programs: Sequence[Program]) -> None:
     """SIGKILL to each."""
     await asyncio.gather(*(program.kill() for program in programs), return_exceptions=True)
-
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,8 +37,8 @@ def percentile(figures: Sequence[float], share: float) -> float:
     if not figures:
         raise ValueError("no figures")
     ordered = sorted(figures)
-    place = -(-len(ordered) * share // 1)  # rounded up
-    return ordered[max(0, int(place) - 1)]
+    place = math.ceil(round(len(ordered) * share, 9))
+    return ordered[max(0, place - 1)]
 
 
 def ratios(of: Sequence[float | None], to: Sequence[float | None]) -> Spread | None:
