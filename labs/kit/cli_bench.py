@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 import sys
 import time
@@ -158,6 +157,8 @@ def _told(line: str) -> None:
 
 def _interruptible(work: Coroutine[Any, Any, Outcome]) -> Outcome:
     """Runs it; Ctrl-C and SIGTERM both end everything that it started."""
+    import asyncio
+
     from labs.kit.bench.contender import ContenderFailed
     from nodes.cluster.api import RuntimeFailure
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -17,13 +16,15 @@ from typing import Literal
 
 import requests
 
+from nodes.cluster.proxy_server import find_real_server
+
 ROOT = Path(__file__).resolve().parents[2]
 SOCKET_TIMEOUT_S = 20.0
 
 
 def real_server_path() -> str | None:
     """The real toxiproxy-server, when there is one."""
-    return shutil.which(os.environ.get("FAULTLAB_TOXIPROXY") or "toxiproxy-server")
+    return find_real_server()
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from nodes.cluster import toxics
+from nodes.cluster import proxy_server, toxics
 from nodes.cluster.api import Link, LinkState, RuntimeFailure, Toxic
 from nodes.cluster.network import Network, ProxyServer, links_between, start_proxy_server
 from nodes.cluster.toxiproxy import ToxicRecord, ToxiproxyClient, one_line
@@ -38,7 +38,7 @@ async def server(request: pytest.FixtureRequest) -> AsyncIterator[ProxyServer]:
     """A proxy server of either kind; gone at the end."""
     real = request.param == "toxiproxy-server"
     if real and real_server_path() is None:
-        pytest.skip("no toxiproxy-server on PATH (or named by FAULTLAB_TOXIPROXY)")
+        pytest.skip("no toxiproxy-server; `make toxiproxy` compiles it")
     started = await start_proxy_server(real)
     yield started
     await started.stop()
@@ -267,10 +267,11 @@ async def test_nobody_at_the_address() -> None:
 
 
 async def test_the_real_server_can_be_insisted_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without one on PATH that is refused, and the embedded one is taken when nobody insists."""
+    """Without one that is refused, and the embedded one is taken when nobody insists."""
     monkeypatch.delenv("FAULTLAB_TOXIPROXY", raising=False)
     monkeypatch.setenv("PATH", "/nonexistent")
-    with pytest.raises(RuntimeFailure, match="no toxiproxy-server on PATH"):
+    monkeypatch.setattr(proxy_server, "_OWN", Path("/nonexistent"))
+    with pytest.raises(RuntimeFailure, match="no toxiproxy-server: `make toxiproxy` compiles it"):
         await start_proxy_server(True)
     server = await start_proxy_server()
     assert server.kind == "embedded"

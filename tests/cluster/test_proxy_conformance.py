@@ -70,7 +70,7 @@ def api(kind: str) -> Iterator[str]:
         else:
             path = real_server_path()
             if path is None:
-                pytest.skip("no toxiproxy-server on PATH (or named by FAULTLAB_TOXIPROXY)")
+                pytest.skip("no toxiproxy-server; `make toxiproxy` compiles it")
             port = stack.enter_context(real_server(path))
         yield f"http://127.0.0.1:{port}"
 

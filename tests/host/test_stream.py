@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from types import SimpleNamespace
 from typing import Any, cast
 
 import grpc
@@ -18,7 +19,14 @@ from nodes.host.causality import Causality
 from nodes.host.headers import NODE, SESSION, CallHeader
 from nodes.host.process import Answered, Host, Stopped, Waiter
 from nodes.host.recorder import Recorder
-from nodes.host.rpc import CARRY_PATH, RECEIVE_BYTES_MAX, SERVER_OPTIONS, Method, methods_of
+from nodes.host.rpc import (
+    CARRY_PATH,
+    CHANNEL_OPTIONS,
+    RECEIVE_BYTES_MAX,
+    SERVER_OPTIONS,
+    Method,
+    methods_of,
+)
 from nodes.host.stream_client import StreamCarrier
 from nodes.host.stream_server import CALLS_MAX, HELD_BYTES_MAX, StreamHandlers
 from protos import node_pb2
@@ -135,7 +143,7 @@ class Bench:
 
     def raw(self, serialize: Any = node_pb2.RequestFrames.SerializeToString) -> Any:
         """A stream below the carrier."""
-        channel = grpc.aio.insecure_channel(self.address)
+        channel = grpc.aio.insecure_channel(self.address, options=CHANNEL_OPTIONS)
         self._open.append(channel)
         return channel.stream_stream(
             CARRY_PATH,
@@ -296,7 +304,7 @@ async def test_sec_15_strangers_open_no_stream(
     bench: Bench, metadata: Any, code: grpc.StatusCode, message: str
 ) -> None:
     """Refused when the stream opens, with the words that a single call gets."""
-    async with grpc.aio.insecure_channel(bench.address) as channel:
+    async with grpc.aio.insecure_channel(bench.address, options=CHANNEL_OPTIONS) as channel:
         rpc: Any = channel.stream_stream(CARRY_PATH)(metadata=metadata)
         with pytest.raises(grpc.aio.AioRpcError, match=message) as refused:
             await rpc.read()
@@ -369,36 +377,52 @@ async def test_one_stream_cannot_make_the_node_hold_more_than_its_share(bench: B
     await asyncio.gather(*calls)
 
 
+class Sleepy:
+    """In the place of gRPC's context: a caller that sends, and takes nothing until it wakes."""
+
+    def __init__(self) -> None:
+        self.sent: asyncio.Queue[Any] = asyncio.Queue()
+        self.awake = asyncio.Event()
+        self.taken = 0
+
+    def invocation_metadata(self) -> Any:
+        return ((NODE, "client"), (SESSION, "right"))
+
+    async def read(self) -> Any:
+        return await self.sent.get()
+
+    async def write(self, batch: node_pb2.ResponseFrames) -> None:
+        await self.awake.wait()
+        self.taken += sum(not frame.more for frame in batch.frames)
+
+
 async def test_a_reader_that_sleeps_is_not_fed_and_delays_nobody(bench: Bench) -> None:
-    """What is answered but not taken is bounded; then no more requests are read from there, while
-    another stream is served."""
-    sleepy, other = bench.raw(), bench.carrier()
-    text = "x" * (RECEIVE_BYTES_MAX // 2)
+    """What is answered but not taken is bounded: then no more requests are read from there, while
+    another stream is served. Awake, the reader gets all."""
+    sleepy, text = Sleepy(), "x" * (RECEIVE_BYTES_MAX // 2)
+    handler: Any = bench.handlers.service(cast(Any, SimpleNamespace(method=CARRY_PATH)))
+    serving = asyncio.create_task(handler.stream_stream(None, sleepy))
     fits = HELD_BYTES_MAX // len(text)
     for call in range(1, fits + 1):
-        await sleepy.write(frames(echo_frame(call)))
+        sleepy.sent.put_nowait(frames(echo_frame(call)))
         await bench.desk.until_accepted(call)
         bench.desk.answer(call, text)
-    more = range(fits + 1, fits + 11)
-    for call in more:  # one at a time: nobody knows how large its response will be
-        await sleepy.write(frames(echo_frame(call, "sleepy")))
-        quick = ask(other, "quick")
-        await bench.desk.until(lambda: "quick" in _texts(bench.desk))
-        for number, (asked, _) in tuple(bench.desk.waiting.items()):
-            bench.desk.answer(number, text if asked == "sleepy" else None)
-        await quick
-    assert bench.desk.accepted <= fits + len(more) + 3, "a response may have left just before"
-    taken = 0
+    for call in range(fits + 1, fits + 4):
+        sleepy.sent.put_nowait(frames(echo_frame(call)))
+    other = ask(bench.carrier(), "other")
+    await bench.desk.until(lambda: bool(bench.desk.waiting))
+    assert [asked for asked, _ in bench.desk.waiting.values()] == ["other"]
+    bench.desk.answer(fits + 1)
+    await other
+    assert bench.desk.accepted == fits + 1
+    sleepy.awake.set()
+    await bench.desk.until_accepted(fits + 4)
+    for number in tuple(bench.desk.waiting):
+        bench.desk.answer(number, text)
+    sleepy.sent.put_nowait(grpc.aio.EOF)
     async with asyncio.timeout(WITHIN_S):
-        while taken < fits + len(more):
-            batch = await sleepy.read()
-            taken += sum(not frame.more for frame in batch.frames)
-            for number in tuple(bench.desk.waiting):
-                bench.desk.answer(number, text)
-
-
-def _texts(desk: Desk) -> list[str]:
-    return [text for text, _ in desk.waiting.values()]
+        await serving
+    assert sleepy.taken == fits + 3
 
 
 async def test_a_node_that_stops_says_so_and_does_not_linger(bench: Bench) -> None:
