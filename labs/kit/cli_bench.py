@@ -19,6 +19,7 @@ from labs.kit.text import visible
 if TYPE_CHECKING:
     from rich.table import Table
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 ROUNDS_MAX = 100
 NODES_MIN, NODES_MAX = 3, 9
 SWEEP_S, SWEEP_QUICK_S = 1.5, 0.3  # of each combination
@@ -131,10 +132,10 @@ async def _sweep(lab: str, rounds: int | None, quick: bool) -> Outcome:
     found = load_bench(lab)
     rounds = rounds or (1 if quick else 3)
     seconds = SWEEP_QUICK_S if quick else SWEEP_S
-    cells = await sizes.run_sizes(found.own, rounds=rounds, seconds=seconds, tell=_told)
+    cells = await sizes.run_sizes(found.as_learned, rounds=rounds, seconds=seconds, tell=_told)
     made = sizes.document(lab, cells, rounds)
     tables = [sizes.table(made, name) for name in made["contenders"]]
-    return Outcome(made, sizes.chart(made), tables, [])
+    return Outcome(made, sizes.chart(made), tables, sizes.remarks(made))
 
 
 async def _profile(lab: str, nodes: int, quick: bool) -> Outcome:
@@ -145,7 +146,7 @@ async def _profile(lab: str, nodes: int, quick: bool) -> Outcome:
     seconds = PROFILE_QUICK_S if quick else PROFILE_S
     documents = [
         await profile(contender, replicate=found.replicate, seconds=seconds, tell=_told)
-        for contender in found.own(nodes)
+        for contender in found.as_learned(nodes)
     ]
     made = [table for one in documents for table in tables(one)]
     return Outcome({"lab": lab, "nodes": nodes, "profiles": documents}, "", made, [])
@@ -156,19 +157,31 @@ def _told(line: str) -> None:
 
 
 def _interruptible(work: Coroutine[Any, Any, Outcome]) -> Outcome:
-    """Runs it; Ctrl-C and SIGTERM both end everything that it started."""
+    """Runs it; Ctrl-C and SIGTERM both end everything that it started, and then us."""
     import asyncio
 
     from labs.kit.bench.contender import ContenderFailed
     from nodes.cluster.api import RuntimeFailure
 
-    former = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    async def run() -> Outcome:
+        loop, task = asyncio.get_running_loop(), asyncio.ensure_future(work)
+
+        def interrupt() -> None:
+            # Once: a second signal, such as what `timeout` passes on, must not stop the clean-up.
+            for number in SIGNALS:
+                loop.add_signal_handler(number, lambda: None)
+            task.cancel()
+
+        for number in SIGNALS:
+            loop.add_signal_handler(number, interrupt)
+        return await task
+
     try:
-        return asyncio.run(work)
+        return asyncio.run(run())
+    except asyncio.CancelledError:
+        raise LabError("interrupted; everything that it started has ended") from None
     except (ContenderFailed, RuntimeFailure) as error:
         raise LabError(str(error)) from error
-    finally:
-        signal.signal(signal.SIGTERM, former)
 
 
 def _refuse_nonsense(

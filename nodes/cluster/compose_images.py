@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import hashlib
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -44,6 +47,37 @@ def _inputs(root: Path) -> list[Path]:
         if path.is_file() and "__pycache__" not in path.parts
     ]
     return [root / name for name in _INPUTS] + sorted(code)
+
+
+async def images_ready(engine: Engine, tell: Callable[[str], None]) -> str:
+    """`ensure_images` without blocking the loop. When cancelled it returns at once, and the engine
+    goes on by itself: a build or a pull takes as long as it takes."""
+    loop = asyncio.get_running_loop()
+    name: asyncio.Future[str] = loop.create_future()
+
+    def on_loop(function: Callable[..., None], *arguments: object) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has been closed
+            loop.call_soon_threadsafe(function, *arguments)
+
+    def settle(found: str | None, error: BaseException | None) -> None:
+        if name.done():
+            return
+        if error is not None:
+            name.set_exception(error)
+        elif found is not None:
+            name.set_result(found)
+
+    def work() -> None:
+        try:
+            found = ensure_images(engine, lambda text: on_loop(tell, text))
+        except BaseException as error:
+            on_loop(settle, None, error)
+        else:
+            on_loop(settle, found, None)
+
+    # A thread of the loop's executor would keep the whole process waiting for it.
+    threading.Thread(target=work, name="images", daemon=True).start()
+    return await name
 
 
 def ensure_images(engine: Engine, tell: Callable[[str], None]) -> str:

@@ -176,7 +176,8 @@ async def _run(command: Sequence[str], environment: Mapping[str, str]) -> None:
     if process.returncode != 0:
         said = printable_lines((errors or out).decode("utf-8", "replace"))
         wrong = [line for line in said if "error" in line.lower()] or said[-1:] or ["no reason"]
-        raise RuntimeFailure(f"Compose could not make the containers: {wrong[-1][:400]}")
+        way_out = "; `docker network prune` makes room" if "address pool" in wrong[-1] else ""
+        raise RuntimeFailure(f"Compose could not make the containers: {wrong[-1][:400]}{way_out}")
 
 
 def _bind(source: Path, target: str, *, read_only: bool = False) -> dict[str, Any]:

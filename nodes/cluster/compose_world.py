@@ -6,16 +6,13 @@ import asyncio
 import contextlib
 import json
 import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
 from nodes.cluster.api import CLIENT, ClusterSpec, NodeState, RuntimeFailure
-from nodes.cluster.compose_images import ensure_images
+from nodes.cluster.compose_images import images_ready
 from nodes.cluster.compose_project import (
     Project,
     check_spec,
@@ -33,40 +30,17 @@ from nodes.cluster.engine import (
 from nodes.cluster.leftovers import owner_labels, remove_dead_sessions
 from nodes.cluster.network import Network, links_between
 from nodes.cluster.node_container import NodeContainer
-from nodes.cluster.node_process import PROJECT_ROOT, READY_S_MAX
+from nodes.cluster.node_process import READY_S_MAX
 from nodes.cluster.real_world import Progress, RealWorld, at_once
-from nodes.cluster.reaper import DONE
+from nodes.cluster.reaper_process import ReaperProcess
+from nodes.cluster.toxiproxy_container import ToxiproxyContainer
 from nodes.core import NodeId
 from nodes.host.container import CONFIG_FILE, DATA_FOLDER, EVENTS_FOLDER, NODE_PORT, link_port
 from nodes.host.unsynced import side_file
 
-PROXY_API_PORT: Final = 8474
 STOP_S_MAX: Final = 2  # for a node to end in good order
 PROXY_S_MAX: Final = 10.0
-REAPER_S_MAX: Final = 5.0
 _LOOK_AGAIN_S: Final = 0.02
-
-
-class ToxiproxyContainer:
-    """Toxiproxy's container as a Network wants it."""
-
-    def __init__(self, container: NodeContainer) -> None:
-        self.container = container
-
-    @property
-    def address(self) -> str:
-        """Of its API, on loopback."""
-        return f"127.0.0.1:{self.container.ports[PROXY_API_PORT]}"
-
-    def alive(self) -> bool:
-        """Whether the container runs."""
-        return self.container.is_running
-
-    def why_silent(self) -> str | None:
-        """How the container ended, or what is wrong with the engine."""
-        if self.container.trouble is not None:
-            return self.container.trouble
-        return None if self.alive() else f"Toxiproxy's container {self.container.epitaph()}"
 
 
 class ComposeWorld(RealWorld):
@@ -81,7 +55,7 @@ class ComposeWorld(RealWorld):
         self._project: Project | None = None
         self._containers: dict[NodeId, NodeContainer] = {}
         self._proxy: ToxiproxyContainer | None = None
-        self._reaper: subprocess.Popen[bytes] | None = None
+        self._reaper: ReaperProcess | None = None
 
     # ------------------------------------------------------------------------------ life and death
 
@@ -107,16 +81,16 @@ class ComposeWorld(RealWorld):
                 "a rootless Docker engine gives files to users that this lab cannot read as;"
                 " use `--runtime local`"
             )
-        for dead in await asyncio.to_thread(remove_dead_sessions, self._engine):
-            tell(f"removed {dead.sentence()}")
+        try:
+            for dead in await asyncio.to_thread(remove_dead_sessions, self._engine):
+                tell(f"removed {dead.sentence()}")
+        except EngineGone:
+            raise
+        except RuntimeFailure as failure:
+            tell(f"warning: {failure}")  # what others left need not be in the way
 
     async def _create(self, tell: Progress) -> None:
-        loop = asyncio.get_running_loop()
-
-        def tell_from_thread(text: str) -> None:
-            loop.call_soon_threadsafe(tell, text)
-
-        image = await asyncio.to_thread(ensure_images, self.engine, tell_from_thread)
+        image = await images_ready(self.engine, tell)
         self._project = Project(
             self.spec, self.session, self._folder, image, self._labels, self.engine.host
         )
@@ -124,7 +98,7 @@ class ComposeWorld(RealWorld):
             for folder in (self.project.config_folder(node), self.project.events_folder(node)):
                 self._make_folders(folder)
                 give_to_nodes(folder)
-        self._start_reaper()
+        self._reaper = ReaperProcess(self.session, self.engine.host)
         tell(f"making containers and networks for Toxiproxy and {len(self.nodes)} nodes")
         await self.project.create()
         for service, container in (await self._made_containers()).items():
@@ -181,14 +155,16 @@ class ComposeWorld(RealWorld):
                 await asyncio.to_thread(
                     self._engine.remove_session, self.session, grace_s=STOP_S_MAX
                 )
-            await self._end_reaper()
+            if self._reaper is not None:
+                await self._reaper.dismiss()
         except EngineGone as gone:
             raise RuntimeFailure(
                 f"{gone}; what is left of the lab is removed when the engine is back, by itself"
                 f" within a minute, later by `lab doctor --clean` or the next start"
             ) from None
         finally:
-            self._let_reaper_go()
+            if self._reaper is not None:
+                self._reaper.let_go()
             containers = [*self._containers.values()]
             if self._proxy is not None:
                 containers.append(self._proxy.container)
@@ -196,41 +172,6 @@ class ComposeWorld(RealWorld):
             if self._engine is not None:
                 self._engine.close()
                 self._engine = None
-
-    # ----------------------------------------------------------------------------------- the reaper
-
-    def _start_reaper(self) -> None:
-        environment = dict(os.environ) | {"DOCKER_HOST": self.engine.host}
-        environment["PYTHONPATH"] = str(PROJECT_ROOT)
-        self._reaper = subprocess.Popen(
-            [sys.executable, "-P", "-m", "nodes.cluster.reaper", self.session],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            env=environment,
-        )
-
-    async def _end_reaper(self) -> None:
-        """There is nothing to reap."""
-        reaper = self._reaper
-        if reaper is None:
-            return
-        assert reaper.stdin is not None
-        with contextlib.suppress(OSError):
-            reaper.stdin.write(f"{DONE}\n".encode())
-        self._let_reaper_go()
-        try:
-            await asyncio.to_thread(reaper.wait, REAPER_S_MAX)
-        except subprocess.TimeoutExpired:
-            reaper.send_signal(signal.SIGKILL)
-            await asyncio.to_thread(reaper.wait)
-        self._reaper = None
-
-    def _let_reaper_go(self) -> None:
-        if self._reaper is not None and self._reaper.stdin is not None:
-            with contextlib.suppress(OSError):
-                self._reaper.stdin.close()
 
     # ------------------------------------------------------------------------------------- one node
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from nodes.cluster import signals
 from nodes.cluster.api import RuntimeFailure
 from nodes.core import NodeId
 from nodes.host.text import printable
@@ -111,7 +112,7 @@ class NodeProcess:
     async def kill(self) -> None:
         """SIGKILL; returns when it is gone. No harm if it is gone already."""
         with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
+            signals.send(self._process, signal.SIGKILL)
         await self._gone(KILLED_S_MAX)
 
     async def stop(self, within_s: float) -> None:
@@ -138,7 +139,7 @@ class NodeProcess:
     async def _signal(self, number: signal.Signals, state: str | None) -> None:
         """Returns once the process is in that state; None: in any but stopped."""
         try:
-            self._process.send_signal(number)
+            signals.send(self._process, number)
             async with asyncio.timeout(KILLED_S_MAX):
                 while True:
                     found = await process_state(self.pid)

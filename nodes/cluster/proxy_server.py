@@ -11,12 +11,14 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import socket
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from pathlib import Path
 from typing import IO, Final, Literal
 
+from nodes.cluster import signals
 from nodes.cluster.api import RuntimeFailure
 from nodes.cluster.toxiproxy import ToxiproxyClient, one_line
 
@@ -69,7 +71,7 @@ class ProxyServer:
         process = self._process
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
-                process.terminate()
+                signals.send(process, signal.SIGTERM)
             if process.stdin is not None:
                 process.stdin.close()
             try:
@@ -77,7 +79,7 @@ class ProxyServer:
                     await process.wait()
             except TimeoutError:
                 with contextlib.suppress(ProcessLookupError):
-                    process.kill()
+                    signals.send(process, signal.SIGKILL)
         await process.wait()
         if process.stdin is not None:
             process.stdin.close()

@@ -338,7 +338,8 @@ def test_only_dead_conductors_of_this_machine_leave_something() -> None:
         f"2 containers of a raft lab whose conductor (pid {os.getpid()}) is gone"
     )
     assert living[CONDUCTOR_LABEL] == f"{os.getpid()} {start_time(os.getpid())}"
-    assert leftovers.remove_dead_sessions(FakeEngine(living)) == []  # type: ignore[arg-type]
+    engine = FakeEngine(living)
+    assert leftovers.remove_dead_sessions(engine) == []
 
 
 @pytest.mark.real

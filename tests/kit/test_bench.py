@@ -120,7 +120,7 @@ async def test_closed_loop_gives_up_on_the_dead() -> None:
         raise PutFailed("cannot be reached")
 
     with pytest.raises(ContenderFailed, match="cannot be reached"):
-        await closed_loop(put, Work(64, 1, 60.0))
+        await closed_loop(put, Work(64, 1, 60.0), silence_s_max=0.05)
 
 
 async def test_attempts_overlap() -> None:
@@ -183,7 +183,7 @@ class Fake:
 def bench_of(*own: Contender, goals: tuple[Goal, ...] = ()) -> Bench:
     """With nothing but these."""
     mine: Any = own
-    return Bench("fake", "Fakes", lambda _nodes: mine, "Hand", (), goals)
+    return Bench("fake", "Fakes", lambda _: mine, lambda _: mine, "Hand", (), goals)
 
 
 async def test_contenders_take_turns() -> None:

@@ -41,7 +41,8 @@ class Bench:
 
     lab: str
     title: str
-    own: Callable[[int], Sequence[Profiled]]
+    own: Callable[[int], Sequence[Profiled]]  # with the settings that the peers have
+    as_learned: Callable[[int], Sequence[Profiled]]  # with the lab's own settings
     replicate: str  # the call by which a leader hands entries on
     peers: tuple[PeerPlace, ...]
     goals: tuple[Goal, ...]

@@ -11,7 +11,7 @@ from typing import Final, Protocol, TypeAlias
 
 ATTEMPT_EVERY_MS: Final = 10
 FIRST_WRITE_S_MAX: Final = 30.0
-FAILURES_MAX: Final = 200  # writes in a row that fail; then nothing serves any more
+SILENCE_S_MAX: Final = 15.0  # without an acknowledged write; then nothing serves any more
 PAUSE_AFTER_FAILURE_S: Final = 0.01
 
 Attempt: TypeAlias = Callable[[], Awaitable[None]]
@@ -49,11 +49,13 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What came of it: how long each acknowledged write took, and how many were not."""
+    """What came of it: how long each acknowledged write took, how many were not acknowledged, and
+    the reason of the last one that was not."""
 
     times_ms: Sequence[float]
     elapsed_s: float
     failed: int = 0
+    failure: str = ""
 
     @property
     def rate_per_s(self) -> float:
@@ -93,16 +95,18 @@ class Contender(Protocol):
         killed serves again when this returns."""
 
 
-async def closed_loop(put: Callable[[int], Awaitable[None]], work: Work) -> Load:
+async def closed_loop(
+    put: Callable[[int], Awaitable[None]], work: Work, silence_s_max: float = SILENCE_S_MAX
+) -> Load:
     """Carries out `work` with a `put` that writes number N, or raises PutFailed."""
     times_ms: list[float] = []
-    failed = failed_in_a_row = 0
+    failed, failure = 0, ""
     numbers: Iterator[int] = iter(range(work.writes if work.writes is not None else 2**62))
-    began = time.monotonic()
+    began = acknowledged = time.monotonic()
     ends = began + work.seconds
 
     async def client() -> None:
-        nonlocal failed, failed_in_a_row
+        nonlocal failed, failure, acknowledged
         for number in numbers:
             sent = time.monotonic()
             if work.writes is None and sent >= ends:
@@ -110,13 +114,13 @@ async def closed_loop(put: Callable[[int], Awaitable[None]], work: Work) -> Load
             try:
                 await put(number)
             except PutFailed as error:
-                failed, failed_in_a_row = failed + 1, failed_in_a_row + 1
-                if failed_in_a_row > FAILURES_MAX:
+                failed, failure = failed + 1, str(error)
+                if time.monotonic() - acknowledged > silence_s_max:
                     raise ContenderFailed(f"no write is acknowledged any more: {error}") from error
                 await asyncio.sleep(PAUSE_AFTER_FAILURE_S)
                 continue
-            failed_in_a_row = 0
-            times_ms.append((time.monotonic() - sent) * 1000)
+            acknowledged = time.monotonic()
+            times_ms.append((acknowledged - sent) * 1000)
 
     clients = [asyncio.ensure_future(client()) for _ in range(work.clients)]
     try:
@@ -125,7 +129,7 @@ async def closed_loop(put: Callable[[int], Awaitable[None]], work: Work) -> Load
         for one in clients:
             one.cancel()
         await asyncio.gather(*clients, return_exceptions=True)
-    return Load(times_ms, time.monotonic() - began, failed)
+    return Load(times_ms, time.monotonic() - began, failed, failure)
 
 
 async def first_acknowledged(attempts: Sequence[Attempt]) -> float:

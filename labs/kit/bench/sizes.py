@@ -33,6 +33,7 @@ class Cell:
     rates: list[float] = field(default_factory=list)
     p50s_ms: list[float] = field(default_factory=list)
     failed_writes: int = 0
+    failure: str = ""  # the reason of the last one
 
     def to_json(self) -> dict[str, Any]:
         """As in the document; null where nothing was acknowledged."""
@@ -45,6 +46,7 @@ class Cell:
             "rate_per_s": rate.to_json() if rate else None,
             "p50_ms": p50.to_json() if p50 else None,
             "failed_writes": self.failed_writes,
+            "failure": self.failure,
         }
 
 
@@ -81,6 +83,7 @@ async def _measure_all(contender: Contender, cells: Sequence[Cell], seconds: flo
         for cell in cells:
             load = await contender.load(Work(cell.clients, cell.value_bytes, seconds, keys=KEYS))
             cell.failed_writes += load.failed
+            cell.failure = load.failure or cell.failure
             if load.times_ms:
                 cell.rates.append(load.rate_per_s)
                 cell.p50s_ms.append(percentile(load.times_ms, 0.5))
@@ -161,6 +164,17 @@ def _lines(found: dict[str, Any], name: str, field_name: str, size: int) -> list
         if points:
             lines.append(Line(f"{nodes} nodes", points))
     return lines
+
+
+def remarks(found: dict[str, Any]) -> list[str]:
+    """Why writes failed where they did, a line each."""
+    return [
+        f"{cell['contender']}, {cell['nodes']} nodes, {size_text(cell['value_bytes'])}, "
+        f"{cell['clients']} clients: {cell['failed_writes']} writes failed, the last: "
+        f"{cell['failure']}"
+        for cell in found["cells"]
+        if cell["failed_writes"]
+    ]
 
 
 def _spread(row: dict[str, Any]) -> Spread:

@@ -184,7 +184,7 @@ def _lines(
     figure = span[0]
     while figure <= span[1] * 1.001:
         drawing.line([(begin, at_y(figure)), (begin + room, at_y(figure))], FAINT)
-        drawing.text(begin - 6, at_y(figure) + 4, short(figure), anchor="end", size=11)
+        drawing.text(begin - 6, at_y(figure) + 4, f"{figure:,g}", anchor="end", size=11)
         figure *= 10
     for tick in ticks:
         drawing.text(at_x(tick), bottom + 16, f"{tick:g}", anchor="middle", size=11)
