@@ -163,23 +163,28 @@ def _interruptible(work: Coroutine[Any, Any, Outcome]) -> Outcome:
     from labs.kit.bench.contender import ContenderFailed
     from nodes.cluster.api import RuntimeFailure
 
+    received: list[signal.Signals] = []
+
     async def run() -> Outcome:
         loop, task = asyncio.get_running_loop(), asyncio.ensure_future(work)
 
-        def interrupt() -> None:
+        def interrupt(number: signal.Signals) -> None:
             # Once: a second signal, such as what `timeout` passes on, must not stop the clean-up.
-            for number in SIGNALS:
-                loop.add_signal_handler(number, lambda: None)
-            task.cancel()
+            if not received:
+                task.cancel()
+            received.append(number)
 
         for number in SIGNALS:
-            loop.add_signal_handler(number, interrupt)
+            loop.add_signal_handler(number, interrupt, number)
         return await task
 
     try:
         return asyncio.run(run())
     except asyncio.CancelledError:
-        raise LabError("interrupted; everything that it started has ended") from None
+        if not received:
+            raise  # nobody asked for it: a bug, which must not look like Ctrl-C
+        by = received[0].name
+        raise LabError(f"interrupted by {by}; everything that it started has ended") from None
     except (ContenderFailed, RuntimeFailure) as error:
         raise LabError(str(error)) from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import signal
@@ -44,6 +45,12 @@ def node(terminal: Terminal, name: str) -> dict[str, Any]:
     """One node of the status."""
     [found] = [one for one in terminal.json("status")["nodes"] if one["id"] == name]
     return dict(found)
+
+
+def reapers(session: str) -> list[int]:
+    """Processes that wait to clean up after this session."""
+    command = ["pgrep", "-f", f"nodes.cluster.reaper {session}"]
+    return [int(pid) for pid in subprocess.run(command, capture_output=True).stdout.split()]
 
 
 def last_sentences(terminal: Terminal) -> list[str]:
@@ -102,10 +109,8 @@ def test_kill_of_the_conductor(lab_up: Terminal) -> None:
 def test_kill_of_conductor_and_reaper(lab_up: Terminal) -> None:
     """With the reaper killed as well, the doctor finds what is left, and removes it when asked."""
     session = session_of(lab_up)
-    found = subprocess.run(
-        ["pgrep", "-f", f"nodes.cluster.reaper {session}"], capture_output=True, check=True
-    )
-    subprocess.run(["kill", "-9", *found.stdout.decode().split()], check=True)
+    [reaper] = reapers(session)
+    os.kill(reaper, signal.SIGKILL)
     lab_up.session().conductor.send(signal.SIGKILL)
     wait_until(lambda: not lab_up.session().conductor.alive(), "conductor gone")
 
@@ -160,7 +165,8 @@ def test_engine_goes_away(terminal: Terminal, tmp_path: Path) -> None:
     with engine_door(tmp_path) as door:
         terminal.environment["DOCKER_HOST"] = door.host
         up(terminal)
-        label = f"{SESSION_LABEL}={session_of(terminal)}"
+        session = session_of(terminal)
+        label = f"{SESSION_LABEL}={session}"
         door.shut()
         noticed(lambda: "the Docker engine does not answer" in complaint(), "it is said")
         assert terminal.json("put", "k", "v")["ok"] is True
@@ -186,6 +192,7 @@ def test_engine_goes_away(terminal: Terminal, tmp_path: Path) -> None:
         )
         door.open()
         wait_until(lambda: things_left(label) == NOTHING, "the reaper has come")
+        wait_until(lambda: not reapers(session), "and gone")
 
 
 @pytest.mark.parametrize("after_s", [0.5, 2.5])

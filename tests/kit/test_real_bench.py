@@ -89,7 +89,7 @@ def test_nothing_is_left_behind(number: signal.Signals, tmp_path: Path) -> None:
     if number is signal.SIGKILL:
         return
     assert process.returncode == 2
-    assert err == "lab: interrupted; everything that it started has ended\n"
+    assert err == f"lab: interrupted by {number.name}; everything that it started has ended\n"
     assert json.loads(out)["error"].startswith("interrupted")
     assert list(tmp_path.iterdir()) == []
 
