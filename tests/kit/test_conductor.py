@@ -89,7 +89,7 @@ async def ask(
         ({"Sec-Fetch-Site": "same-site"}, 403),
     ],
 )
-async def test_strangers_are_refused(
+async def test_sec_03_and_04_strangers_are_refused(
     running: Desk, path: str, headers: dict[str, str | None], status: int
 ) -> None:
     """No token, a foreign Host, any Origin or another site: refused on every route (SEC-03, 04)."""
@@ -104,7 +104,7 @@ async def test_strangers_are_refused(
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "LocalHost", "[::1]"])
-async def test_own_names_are_served(running: Desk, host: str) -> None:
+async def test_sec_08_own_names_are_served_without_cors(running: Desk, host: str) -> None:
     """Loopback's names with the right port are served."""
     status, headers, document = await ask(
         running, "GET", "/v1/status", {"Host": f"{host}:{{port}}", "Sec-Fetch-Site": "none"}
@@ -116,7 +116,7 @@ async def test_own_names_are_served(running: Desk, host: str) -> None:
     assert not any(name.lower().startswith("access-control") for name in headers)
 
 
-async def test_get_never_acts(running: Desk) -> None:
+async def test_sec_05_get_never_acts(running: Desk) -> None:
     """No GET or HEAD changes anything, whatever it asks for (SEC-05)."""
     for path in (*GETS, *POSTS, "/v1/down?now=1"):
         for method in ("GET", "HEAD"):
@@ -162,7 +162,7 @@ async def test_only_json_acts(running: Desk, content_type: str | None, status: i
         (b'{"fault": {"do": "kill", "nodes": ["n1"], "hard": true}}', 400, "has no field"),
     ],
 )
-async def test_bombs(running: Desk, body: bytes, status: int, cause: str) -> None:
+async def test_sec_13_bombs(running: Desk, body: bytes, status: int, cause: str) -> None:
     """Too large, too deep or no number: refused with its cause, never a crash (SEC-13)."""
     got, _, document = await ask(running, "POST", "/v1/fault", {}, body)
     assert (got, cause in document["error"]) == (status, True), document
@@ -219,7 +219,7 @@ async def test_bad_operations(running: Desk, fields: dict[str, Any]) -> None:
     assert running.cluster.sent == []
 
 
-async def test_listens_on_loopback_only(running: Desk) -> None:
+async def test_sec_01_listens_on_loopback_only(running: Desk) -> None:
     """The conductor's port cannot be reached by another address of this machine (SEC-01)."""
     with socket.socket() as probe, socket.socket(socket.AF_INET6) as probe6:
         port = session_of(running).port

@@ -33,7 +33,7 @@ def myself() -> ProcessMark:
     return mark
 
 
-def test_round_trip_and_privacy(folder: SessionFolder) -> None:
+def test_sec_07_round_trip_and_privacy(folder: SessionFolder) -> None:
     """What is written is read back, and nobody else may read it (SEC-07)."""
     session = a_session(folder, myself())
     folder.write(session, "secret")
@@ -72,7 +72,7 @@ def test_other_start_time_is_stale(folder: SessionFolder) -> None:
     assert not folder.token_file.exists()
 
 
-def test_orphans_are_ended(folder: SessionFolder) -> None:
+def test_sec_22_orphans_are_ended_and_nobody_else(folder: SessionFolder) -> None:
     """Processes that a dead conductor left are ended, by pid and start time."""
     orphan = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     try:
@@ -125,7 +125,7 @@ def test_folder_of_another_kind(tmp_path: Path) -> None:
             SessionFolder(tmp_path / name).create()
 
 
-def test_symlinked_files_are_not_followed(folder: SessionFolder, tmp_path: Path) -> None:
+def test_sec_11_symlinked_files_are_not_followed(folder: SessionFolder, tmp_path: Path) -> None:
     """A link planted as lock file does not make us open something else (SEC-11)."""
     (tmp_path / "precious").write_text("keep")
     folder.lock_file.symlink_to(tmp_path / "precious")
