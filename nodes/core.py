@@ -243,8 +243,7 @@ _Handler: TypeAlias = Callable[[Any, _Request, Caller], _Result]
 def handles(
     request_type: type[_Request],
 ) -> Callable[[_Handler[_Request, _Result]], _Handler[_Request, _Result]]:
-    """The method serves this request. What it returns is the response; None means "later", by
-    `respond`."""
+    """The method serves this request; it returns the response, or None to `respond` later."""
     return lambda function: _mark(function, ("request", request_type))
 
 
@@ -350,20 +349,20 @@ class Core:
 
     def call(self, peer: NodeId, request: Message, *, timeout_ms: int) -> None:
         """Sends `request` to `peer`; ends in a response or in `on_call_failed`."""
-        self._effects.append(Call(peer, _copy(request), timeout_ms))
+        self._effects.append(Call(peer, copy_of(request), timeout_ms))
 
     def respond(self, caller: Caller, response: Message) -> None:
         """Answers a request, of this step or of an earlier one."""
-        self._effects.append(Respond(caller, _copy(response)))
+        self._effects.append(Respond(caller, copy_of(response)))
 
     def save(self, slot: str, state: Message) -> None:
         """Replaces the slot's content, durably before any later effect."""
-        self._effects.append(Save(slot, _copy(state)))
+        self._effects.append(Save(slot, copy_of(state)))
 
     def append(self, log: str, first_index: int, entries: Sequence[Message]) -> None:
         """Adds entries at the end of a log, durably before any later effect."""
         if entries:
-            self._effects.append(Append(log, first_index, tuple(map(_copy, entries))))
+            self._effects.append(Append(log, first_index, tuple(map(copy_of, entries))))
 
     def truncate(self, log: str, from_index: int) -> None:
         """Drops a log's entries from `from_index` on, durably before any later effect."""
@@ -394,7 +393,8 @@ class Core:
         return handler
 
 
-def _copy(message: Message) -> Message:
+def copy_of(message: Message) -> Message:
+    """A message of its own with the same content."""
     duplicate = type(message)()
     duplicate.CopyFrom(message)
     return duplicate

@@ -12,7 +12,7 @@ from random import Random
 
 from google.protobuf.message import Message
 
-from nodes.core import Append, Discard, DurableEffect, Save, Started, StoredLog, Truncate
+from nodes.core import Append, Discard, DurableEffect, Save, Started, StoredLog, Truncate, copy_of
 
 
 class MisuseOfDisk(Exception):
@@ -79,9 +79,9 @@ class SimDisk:
 
     def load(self, *, amnesia: bool) -> Started:
         """What a node finds when it comes up."""
-        slots = {name: _copy(state) for name, state in self._slots.items()}
+        slots = {name: copy_of(state) for name, state in self._slots.items()}
         logs = {
-            name: StoredLog(log.first_index, tuple(map(_copy, log.entries)))
+            name: StoredLog(log.first_index, tuple(map(copy_of, log.entries)))
             for name, log in self._logs.items()
         }
         return Started(slots, logs, amnesia)
@@ -120,9 +120,3 @@ class SimDisk:
 
     def _log(self, name: str) -> _Log:
         return self._logs.setdefault(name, _Log())
-
-
-def _copy(message: Message) -> Message:
-    duplicate = type(message)()
-    duplicate.CopyFrom(message)
-    return duplicate

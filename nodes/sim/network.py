@@ -15,7 +15,7 @@ from random import Random
 from google.protobuf.message import Message
 
 from nodes.cluster.api import Link, LinkState, RpcFault, RuntimeFailure, Stream
-from nodes.core import Caller, NodeId
+from nodes.core import Caller, NodeId, copy_of
 
 BLOCKED_BY = "timeout"  # Toxiproxy's toxic that holds everything back
 SLOWED_BY = "latency"
@@ -121,8 +121,7 @@ class SimNetwork:
         """A request arrives even if its caller has given up on it meanwhile."""
         if not self._open(source, target, "upstream"):
             return
-        copied = type(request)()
-        copied.CopyFrom(request)
+        copied = copy_of(request)
         if not self.deliver(target, Caller(source, call_id), copied, f"{source}-{call_id}"):
             self._end(call_id, None, "unavailable")
 

@@ -7,25 +7,17 @@ from random import Random
 
 import pytest
 
-from labs.kit.registry import load_lab
 from labs.raft.invariants import invariants
 from labs.raft.torture import Torture, torture
-from nodes.cluster.api import ClusterSpec, NodeSpec
+from nodes.cluster.api import ClusterSpec
 from nodes.core import Param
 from nodes.sim.cluster import SimOptions, simulate
 from tests.support.runtimes import cluster_of
 from tests.support.seeds import share_of
+from tests.support.sim_bench import raft_spec
 
 SEEDS = share_of(1000)
 SEEDS_PER_TEST = 50  # so that two workers share them evenly
-
-
-def spec(nodes: int, seed: int, **params: Param) -> ClusterSpec:
-    """The lab's defaults, with `params` on top."""
-    lab = load_lab("raft")
-    defaults: dict[str, Param] = {setting.name: setting.default for setting in lab.settings}
-    ids = tuple(NodeSpec(f"n{number}", lab.core) for number in range(1, nodes + 1))
-    return ClusterSpec("raft", lab.protos, ids, defaults | params, seed)
 
 
 def drawn_spec(seed: int) -> tuple[ClusterSpec, SimOptions]:
@@ -41,7 +33,7 @@ def drawn_spec(seed: int) -> tuple[ClusterSpec, SimOptions]:
         "max_entries_per_append": rng.choice([1, 256]),
     }
     options = SimOptions(sync_ms=rng.choice([(0, 0), (0.1, 5.0)]))
-    return spec(rng.choice([3, 5, 5]), seed, **params), options
+    return raft_spec(rng.choice([3, 5, 5]), seed=seed, **params), options
 
 
 def run_seed(seed: int) -> Torture:
@@ -75,7 +67,7 @@ def test_random_faults_in_simulation(first: int) -> None:
 async def test_rounds_on_real_processes(runtime: str, rounds: int, tmp_path: Path) -> None:
     """Nothing acknowledged is lost while nodes are killed, paused and parted at random."""
     kinds = ("kill", "pause", "resume", "restart", "partition", "isolate")
-    async with cluster_of(runtime, spec(5, seed=1), tmp_path / "lab") as cluster:
+    async with cluster_of(runtime, raft_spec(5, seed=1), tmp_path / "lab") as cluster:
         runs = [
             await torture(
                 cluster, seed, duration_ms=1500, kinds=kinds, keys=(f"a{seed}", f"b{seed}")
