@@ -98,9 +98,9 @@ SETTINGS = (
     ),
     Setting(
         "transport",
-        "unary",
-        "of real processes: each call a gRPC call of its own, or all calls of a link on one stream",
-        choices=("unary", "stream"),
+        "stream",
+        "of real processes: all calls of a link on one stream, or each call a gRPC call of its own",
+        choices=("stream", "unary"),
     ),
 )
 

@@ -21,7 +21,7 @@ from nodes.host.rpc import CHANNEL_OPTIONS, Method, stub_of
 Metadata: TypeAlias = tuple[tuple[str, str], ...]
 TransportKind: TypeAlias = Literal["unary", "stream"]
 TRANSPORTS: Final[Mapping[str, TransportKind]] = {"unary": "unary", "stream": "stream"}
-TRANSPORT_DEFAULT: Final[TransportKind] = "unary"
+TRANSPORT_DEFAULT: Final[TransportKind] = "stream"
 
 
 class Carried(NamedTuple):
