@@ -171,7 +171,7 @@ def logs(
     lines: Annotated[int, typer.Option(min=1, max=10_000, help="How many of the last lines.")] = 50,
     json: JsonFlag = False,
 ) -> int:
-    """Print what a node wrote to its log."""
+    """Print what a node wrote to its log: when it stopped, and what it complained of."""
     if json and follow:
         raise LabError("--json prints one document, so it cannot go with --follow")
     client = connect()
@@ -179,6 +179,8 @@ def logs(
     if json:
         print_json(document)
         return DONE
+    if not document["lines"]:
+        tell(f"{node} has complained of nothing yet; what it did: lab watch")
     try:
         while True:
             for line in document["lines"]:

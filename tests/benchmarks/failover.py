@@ -13,6 +13,7 @@ import time
 
 from nodes.cluster.local import LocalCluster
 from nodes.core import NodeId
+from nodes.host.carriers import TRANSPORT_DEFAULT, TRANSPORTS
 from protos import kv_pb2 as kv
 from tests.benchmarks.raft_cluster import DECLINED, leader_of, raft_cluster, spread
 
@@ -56,7 +57,7 @@ async def main() -> None:
     parser.add_argument("--kills", type=int, default=30)
     parser.add_argument("--nodes", type=int, default=3)
     parser.add_argument("--heartbeat-ms", type=int, default=50)
-    parser.add_argument("--transport", choices=("unary", "stream"), default="unary")
+    parser.add_argument("--transport", choices=TRANSPORTS, default=TRANSPORT_DEFAULT)
     options = parser.parse_args()
     params: dict[str, int | str] = {
         "election_timeout_ms_min": 150,

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import time
-from pathlib import Path
 
+from labs.kit.bench.processes import cpu_s, rss_mib
 from nodes.cluster.local import LocalCluster
+from nodes.host.carriers import TRANSPORT_DEFAULT, TRANSPORTS
 from protos import kv_pb2 as kv
 from tests.benchmarks.raft_cluster import leader_of, raft_cluster, spread
 
@@ -19,18 +19,11 @@ IDLE_S = 10
 CLIENTS = 64
 
 
-def cpu_s(pid: int) -> float:
-    """User and system time of a process so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def rss_mib(pid: int) -> float:
-    """Resident memory."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1024
-    raise RuntimeError(f"process {pid} shows no VmRSS")
+def told(figure: float | None) -> float:
+    """The figure. Raises RuntimeError where the system does not tell."""
+    if figure is None:
+        raise RuntimeError("this system does not tell what a process uses")
+    return figure
 
 
 async def writes(cluster: LocalCluster, count: int, clients: int) -> list[float]:
@@ -54,14 +47,14 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--nodes", type=int, default=5)
     parser.add_argument("--writes", type=int, default=10_000)
-    parser.add_argument("--transport", choices=("unary", "stream"), default="unary")
+    parser.add_argument("--transport", choices=TRANSPORTS, default=TRANSPORT_DEFAULT)
     options = parser.parse_args()
     async with raft_cluster(options.nodes, {"transport": options.transport}) as cluster:
         await cluster.sleep(1000)
         pids = cluster.process_ids()
-        before = {pid: cpu_s(pid) for pid in pids}
+        before = {pid: told(cpu_s(pid)) for pid in pids}
         await cluster.sleep(IDLE_S * 1000)
-        used = {pid: (cpu_s(pid) - before[pid]) / IDLE_S * 100 for pid in pids}
+        used = {pid: (told(cpu_s(pid)) - before[pid]) / IDLE_S * 100 for pid in pids}
         print(f"idle, % of a core: all {sum(used.values()):.1f} ({dict(sorted(used.items()))})")
         serial = await writes(cluster, 300, 1)
         print(f"serial put: {spread(serial)}")
@@ -70,7 +63,7 @@ async def main() -> None:
         rate = len(times) / (time.monotonic() - began)
         print(f"{CLIENTS} clients: {rate:.0f} puts/s, {spread(times)}")
         node_pids = {node: cluster.pid(node) for node in cluster.nodes}
-        sizes = {node: f"{rss_mib(pid):.1f}" for node, pid in node_pids.items()}
+        sizes = {node: f"{told(rss_mib(pid)):.1f}" for node, pid in node_pids.items()}
         print(f"resident MiB a node after {options.writes} writes: {sizes}")
 
 

@@ -1,9 +1,9 @@
 """Whether anything of a node grows with the writes it has seen: memory, its disk, its events.
 
 Run it: python -m tests.benchmarks.growth [--writes 200000] [--steps 10]. The same thousand keys are
-written over and over and snapshots are on, so that after the first step nothing should grow: it
-prints the largest node's figures after each step, and exits with 1 when memory or disk have grown
-by more than a quarter and a few MiB since the second step, or the events beyond their two files.
+written over and over and snapshots are on, so that after the first steps nothing should grow. It
+prints the largest node's figures after each step, and exits with 1 when one of them is more than
+what is allowed beyond the second step, or the events more than their two files.
 """
 
 from __future__ import annotations
@@ -12,16 +12,20 @@ import argparse
 import asyncio
 import sys
 from pathlib import Path
+from typing import Final
 
-from nodes.cluster.local import LocalCluster
+from labs.kit.bench.contender import ContenderFailed, Work
+from labs.kit.bench.rounds import LONG_S, MANY_CLIENTS, VALUE_BYTES, started
+from labs.raft.bench import RaftContender
 from nodes.host.recorder import FILE_BYTES_MAX, older_file
-from tests.benchmarks.footprint import CLIENTS, rss_mib, writes
-from tests.benchmarks.raft_cluster import raft_cluster
 
-MIB = 1024 * 1024
-GROWTH_RATIO_MAX = 1.25
-GROWTH_SLACK_MIB = 8.0  # a write-ahead log's size depends on when one looks
-EVENTS_MIB_MAX = 2 * FILE_BYTES_MAX / MIB
+MIB: Final = 1024 * 1024
+STEPS_MIN: Final = 3  # fewer say nothing about growth
+GROWTH_MIB_MAX: Final = {
+    "memory": 3.0,
+    "disk": 8.0,  # a write-ahead log's size depends on when one looks
+}
+EVENTS_MIB_MAX: Final = 2 * FILE_BYTES_MAX / MIB
 
 
 def file_mib(path: Path) -> float:
@@ -29,41 +33,48 @@ def file_mib(path: Path) -> float:
     return path.stat().st_size / MIB if path.exists() else 0.0
 
 
-def figures(cluster: LocalCluster) -> dict[str, float]:
-    """MiB, of the node where each is largest."""
-    world = cluster.world
-    disks = [
-        sum(file_mib(path) for path in world.data_folder(node).iterdir()) for node in cluster.nodes
-    ]
-    events = [
-        file_mib(path) + file_mib(older_file(path))
-        for path in map(world.events_path, cluster.nodes)
-    ]
-    return {
-        "memory": max(rss_mib(cluster.pid(node)) for node in cluster.nodes),
-        "disk": max(disks),
-        "events": max(events),
-    }
+async def figures(contender: RaftContender) -> dict[str, float]:
+    """MiB, of the node where each is largest. Raises ContenderFailed when a node is silent."""
+    cluster = contender.cluster
+    views = [await cluster.host_view(node) for node in cluster.nodes]
+    disks = [view.storage_bytes / MIB for view in views if view is not None]
+    memory = contender.memory_mib()
+    if len(disks) < len(views) or len(memory) < len(views):
+        raise ContenderFailed("a node did not tell how large it is")
+    paths = map(cluster.world.events_path, cluster.nodes)
+    events = [file_mib(path) + file_mib(older_file(path)) for path in paths]
+    return {"memory": max(memory), "disk": max(disks), "events": max(events)}
 
 
-async def main() -> int:
-    """Prints a line a step. Returns the exit status."""
+async def measure(writes: int, steps: int) -> list[dict[str, float]]:
+    """The figures after each step, printed as they come. Raises ContenderFailed."""
+    contender, seen = RaftContender("raft", "the lab's defaults", 3, {}), []
+    work = Work(MANY_CLIENTS, VALUE_BYTES, LONG_S, writes=writes // steps)
+    async with started(contender):
+        for step in range(1, steps + 1):
+            load = await contender.load(work)
+            if load.failed:
+                raise ContenderFailed(f"{load.failed} writes failed: {load.failure}")
+            seen.append(await figures(contender))
+            shown = ", ".join(f"{name} {mib:.1f} MiB" for name, mib in seen[-1].items())
+            print(f"after {step * len(load.times_ms)} writes: {shown}", flush=True)
+    return seen
+
+
+def main() -> int:
+    """Returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--writes", type=int, default=200_000)
     parser.add_argument("--steps", type=int, default=10)
     options = parser.parse_args()
-    seen = []
-    async with raft_cluster(3, {}) as cluster:
-        for step in range(options.steps):
-            await writes(cluster, options.writes // options.steps, CLIENTS)
-            seen.append(figures(cluster))
-            done = (step + 1) * (options.writes // options.steps)
-            shown = ", ".join(f"{name} {mib:.1f} MiB" for name, mib in seen[-1].items())
-            print(f"after {done} writes: {shown}", flush=True)
-    if len(seen) < 3:
-        print("fewer than three steps say nothing about growth", file=sys.stderr)
+    if options.steps < STEPS_MIN or options.writes < options.steps:
+        parser.error(f"give at least {STEPS_MIN} steps, and at least one write a step")
+    try:
+        seen = asyncio.run(measure(options.writes, options.steps))
+    except ContenderFailed as failure:
+        print(failure, file=sys.stderr)
         return 2
-    limits = {name: mib * GROWTH_RATIO_MAX + GROWTH_SLACK_MIB for name, mib in seen[1].items()}
+    limits = {name: seen[1][name] + more for name, more in GROWTH_MIB_MAX.items()}
     limits["events"] = EVENTS_MIB_MAX
     grown = [name for name, mib in seen[-1].items() if mib > limits[name]]
     print(f"grows: {', '.join(grown)}" if grown else "nothing grows")
@@ -71,4 +82,4 @@ async def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    sys.exit(main())

@@ -354,6 +354,15 @@ async def test_logs(running: Desk, capsys: Captured) -> None:
     assert "no node is called 'n7'" in capsys.readouterr().err
 
 
+async def test_an_empty_log_says_so(running: Desk, capsys: Captured) -> None:
+    """A node that complained of nothing is no riddle: a line on stderr says where to look."""
+    running.cluster.log_path("n1").write_bytes(b"")
+    assert await running.lab("logs", "n1") == 0
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "lab watch" in shown.err
+
+
 async def test_watch_once(running: Desk, capsys: Captured) -> None:
     """`lab watch --json` is the status with the last events."""
     assert await running.lab("watch", "--json") == 0
