@@ -273,7 +273,10 @@ def reorder(
 
 @app.command()
 def heal(json: JsonFlag = False) -> int:
-    """Undo everything: links clean, nodes resumed and restarted, clocks true."""
+    """Undo everything: links clean, nodes resumed and restarted, clocks true.
+
+    Returns when all have caught up with what they missed, and says so of those that have not yet.
+    """
     return _inject({"do": "heal"}, json)
 
 
@@ -330,4 +333,6 @@ def _inject(fault: dict[str, Any], as_json: bool) -> int:
     print(visible(result["sentence"]), flush=True)
     if result["watch_for"]:
         tell(f"watch for: {visible(result['watch_for'])}")
+    if lagging := result.get("lagging"):
+        tell(f"not caught up yet: {', '.join(map(visible, lagging))}; `lab status` shows how far")
     return DONE

@@ -36,6 +36,7 @@ READY_POLL_S = 0.03
 UPKEEP_S = 0.5
 START_PATIENCE_S = 20.0
 LAST_WAIT_UNITS = 20  # how many of the lab's own waits a cluster may take until it serves
+CATCH_UP_WAIT_UNITS = 10  # and how many of them until all have caught up after a heal
 
 
 class Front(Protocol):
@@ -276,7 +277,21 @@ class Conductor:
             self.board.forget()
         kind = "heal" if result["fault"]["do"] == "heal" else "fault"
         await self.feed.tell(kind, visible(str(result["sentence"])))
+        if kind == "heal":
+            result["lagging"] = list(await self._until_caught_up())
         return result
+
+    async def _until_caught_up(self) -> tuple[str, ...]:
+        """Nodes are up before they have heard what they missed: gives them time for it, and names
+        those that it did not suffice for."""
+        wait_s = CATCH_UP_WAIT_UNITS * self.plan.lab.wait_unit_ms(self.plan.settings) / 1000
+        deadline = time.monotonic() + wait_s
+        await self.board.look(fresh_s=0)
+        then = self.board.views()
+        while (lagging := self.board.lagging(then)) and time.monotonic() < deadline:
+            await asyncio.sleep(READY_POLL_S)
+            await self.board.look(fresh_s=0)
+        return lagging
 
     async def operate(self, **fields: Any) -> dict[str, Any]:
         """Carries out a client operation that the lab offers."""

@@ -88,6 +88,11 @@ def all_answer(views: Views, node_ids: Sequence[str]) -> bool:
     return all(node in views for node in node_ids)
 
 
+def silent(then: Views, now: Views, node_ids: Sequence[str]) -> tuple[str, ...]:
+    """For labs in which a node that answers has nothing to catch up with."""
+    return tuple(node for node in node_ids if node not in now)
+
+
 @dataclass(frozen=True, slots=True)
 class Lab:
     """A lab. `core` is `module:Class`; `protos` are module names whose services the core serves.
@@ -95,7 +100,8 @@ class Lab:
     `real_settings` and `sim_settings` replace defaults on real processes and in simulation.
     `sentences` turn a note of the core into a line for people: `{node}` and the note's own fields;
     an empty one is not worth a line, nor are `quiet_kinds`.
-    `ready(views, node_ids)` says whether the cluster can serve; `wait_unit_ms(settings)` is the
+    `ready(views, node_ids)` says whether the cluster can serve; `lagging(then, now, node_ids)`
+    names those that have yet to learn what was committed `then`; `wait_unit_ms(settings)` is the
     longest time the protocol waits before it acts, the unit of all deadlines around it.
     `client_verbs` are the client operations that it serves.
     """
@@ -117,6 +123,7 @@ class Lab:
     role_of: Callable[[View], str] = role_in_view
     leader: Callable[[Views], str | None] = no_leader
     ready: Callable[[Views, Sequence[str]], bool] = all_answer
+    lagging: Callable[[Views, Views, Sequence[str]], tuple[str, ...]] = silent
     wait_unit_ms: Callable[[Mapping[str, Value]], int] = lambda _settings: 1000
     view_columns: tuple[Column, ...] = ()
     sentences: Mapping[str, Sentence] = field(default_factory=dict)

@@ -133,6 +133,10 @@ class StatusBoard:
         """Whether the lab can serve, by the lab's own rule."""
         return self._lab.ready(self.views(), tuple(self._nodes))
 
+    def lagging(self, then: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
+        """Nodes that have yet to learn what was committed in the views of `then`."""
+        return self._lab.lagging(then, self.views(), tuple(self._nodes))
+
     def to_json(self) -> dict[str, Any]:
         """The part of `lab status --json` that is about the cluster."""
         return {

@@ -153,6 +153,23 @@ def ready(views: Views, node_ids: Sequence[str]) -> bool:
     return node is not None and bool(views[node].get("ready"))
 
 
+def lagging(then: Views, now: Views, node_ids: Sequence[str]) -> tuple[str, ...]:
+    """Voters that do not follow the leader, or have not applied what anyone knew committed `then`;
+    all nodes when nobody can serve."""
+    first = leader(now)
+    if first is None or not ready(now, node_ids):
+        return tuple(node_ids)
+    committed = max((int(view.get("commit_index", 0)) for view in then.values()), default=0)
+
+    def lags(node: str) -> bool:
+        view = now.get(node, {})
+        follows = node == first or view.get("leader_id") == first
+        return not follows or int(view.get("last_applied", 0)) < committed
+
+    voters = now[first].get("voters") or ()
+    return tuple(node for node in node_ids if node in voters and lags(node))
+
+
 def log_length(view: View) -> str:
     """Entries behind the snapshot, and the snapshot's index if there is one."""
     last, first = int(view.get("last_log_index", 0)), int(view.get("first_log_index", 1))
@@ -208,6 +225,7 @@ LAB = Lab(
     roles=("follower", "pre_candidate", "candidate", "leader"),
     leader=leader,
     ready=ready,
+    lagging=lagging,
     wait_unit_ms=lambda settings: int(settings["election_timeout_ms_max"]),
     view_columns=(
         Column("term", shown("term")),

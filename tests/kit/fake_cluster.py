@@ -31,7 +31,8 @@ class FakeCluster:
     """Behaves as a Raft cluster would, with `n1` as its first leader.
 
     `fail_start` makes `start` fail; `start_delay_s` makes it take its time; nodes in `silent` are
-    up and do not answer; `lose_responses` is how many of the next writes take effect and time out.
+    up and do not answer; `lose_responses` is how many of the next writes take effect and time out;
+    nodes that start again know nothing for `behind_looks` looks at them.
     """
 
     runtime = "local"
@@ -48,6 +49,8 @@ class FakeCluster:
         self.fail_start = ""
         self.start_delay_s = 0.0
         self.lose_responses = 0
+        self.behind_looks = 0
+        self.behind: dict[str, int] = {}
         self.hints = True
         self.closed = False
         self.views_asked = 0
@@ -121,6 +124,9 @@ class FakeCluster:
     async def view(self, node: str) -> Message | None:
         if not self._serves(node):
             return None
+        if self.behind.get(node, 0) > 0:
+            self.behind[node] -= 1
+            return raft.RaftView(role=raft.FOLLOWER, term=self.term, voters=self.nodes)
         role = raft.LEADER if node == self.leader else raft.FOLLOWER
         return raft.RaftView(
             role=role,
@@ -240,6 +246,9 @@ class FakeWorld:
 
     async def start(self, node: str) -> None:
         self._cluster.states[node] = NodeState.UP
+        self._cluster.behind[node] = self._cluster.behind_looks
+        if self._cluster.leader is None:
+            self._cluster.leader = node
 
     async def wipe(self, node: str) -> None:
         del node

@@ -217,6 +217,23 @@ async def test_faults(running: Desk, capsys: Captured) -> None:
     assert "no fault is active" in capsys.readouterr().err
 
 
+async def test_heal_waits_for_those_behind(running: Desk, capsys: Captured) -> None:
+    """A healed cluster has no node that does not know yet what was committed before."""
+    running.cluster.behind_looks = 3
+    assert await running.lab("fault", "kill", "n2") == 0
+    assert await running.lab("fault", "heal") == 0
+    assert "not caught up yet" not in capsys.readouterr().err
+    assert running.cluster.behind["n2"] == 0
+
+
+async def test_heal_names_those_that_stay_behind(running: Desk, capsys: Captured) -> None:
+    """It does not wait for ever, and says who has not caught up."""
+    running.cluster.behind_looks = 1_000_000
+    assert await running.lab("fault", "kill", "n2") == 0
+    assert await running.lab("fault", "heal") == 0
+    assert "not caught up yet: n2; `lab status` shows" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "command",
     [

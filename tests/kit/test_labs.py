@@ -10,7 +10,7 @@ import pytest
 from labs.kit.errors import LabError
 from labs.kit.registry import all_labs, lab_names, load_lab
 from labs.kit.settings import make_plan
-from labs.raft.lab import LAB, leader, log_length, ready, validate
+from labs.raft.lab import LAB, lagging, leader, log_length, ready, validate
 
 
 def plan_error(*assignments: str, nodes: int | None = None) -> str:
@@ -128,3 +128,18 @@ def test_log_length() -> None:
     """The log's length leaves out what the snapshot replaced, and says so."""
     assert log_length({"first_log_index": 1, "last_log_index": 7}) == "7"
     assert log_length({"first_log_index": 8, "last_log_index": 7, "snapshot_index": 7}) == "0 (+7)"
+
+
+def test_who_lags() -> None:
+    """Voters that follow another leader or none, do not answer, or have applied less than was
+    committed lag; one that is no voter does not; without a leader that serves all do."""
+    follower = {"role": "follower", "leader_id": "n1", "last_applied": 5, "commit_index": 5}
+    first = {"role": "leader", "ready": True, "last_applied": 5, "voters": ["n1", "n2", "n3"]}
+    nodes = ("n1", "n2", "n3", "n4")
+    then = {"n2": follower}
+    settled = {"n1": first, "n2": follower, "n3": follower}
+    assert lagging(then, settled, nodes) == ()
+    assert lagging(then, {**settled, "n2": {**follower, "leader_id": ""}}, nodes) == ("n2",)
+    assert lagging(then, {**settled, "n2": {**follower, "last_applied": 4}}, nodes) == ("n2",)
+    assert lagging(then, {"n1": first, "n2": follower}, nodes) == ("n3",)
+    assert lagging(then, {**settled, "n1": {**first, "ready": False}}, nodes) == nodes
