@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -38,6 +37,8 @@ class ConductorClient:
     def _request(
         self, method: str, target: str, body: bytes | None, timeout_s: float
     ) -> dict[str, Any]:
+        import http.client  # its forty modules are not for commands that speak to no conductor
+
         connection = http.client.HTTPConnection("127.0.0.1", self.session.port, timeout=timeout_s)
         headers = {"X-Lab-Token": self._token}
         if body is not None:

@@ -19,10 +19,11 @@ import labs
 from labs.kit.errors import COULD_NOT, DONE, LabError
 from labs.kit.output import print_json, tell
 from labs.kit.registry import load_lab
-from labs.kit.runtime import RuntimeChoice, choose_runtime, cluster_factory
+from labs.kit.runtime import RuntimeChoice, begin_early, choose_runtime, cluster_factory
 from labs.kit.session import SessionFolder, home_folder
 from labs.kit.settings import Plan, make_plan
 from labs.kit.text import visible
+from nodes.lean import without_openssl
 
 LOG_NAME = "conductor.log"
 PROJECT_FOLDER = Path(labs.__file__).resolve().parent.parent
@@ -66,6 +67,7 @@ def run_up(request: UpRequest, *, detach: bool, as_json: bool, report_to: int) -
     folder = SessionFolder(home_folder())
     if detach:
         return _detached(request, choice, folder, as_json)
+    begin_early(choice.name, plan.cluster_spec())
     if report_to >= 0:
         return _in_background(plan, choice, folder, report_to)
     from labs.kit.fronts import LiveFront, terminal_front
@@ -84,7 +86,8 @@ def run_up(request: UpRequest, *, detach: bool, as_json: bool, report_to: int) -
 
 
 def _conduct(plan: Plan, choice: RuntimeChoice, folder: SessionFolder, front: Any) -> str:
-    from labs.kit.conductor import conduct
+    with without_openssl():
+        from labs.kit.conductor import conduct
 
     return asyncio.run(conduct(plan, choice, folder, lambda: cluster_factory(choice.name), front))
 
@@ -124,6 +127,8 @@ def _detached(
             os.close(writer)
         try:
             document = _follow(reports)
+            # The lab is up: who interrupts us now only hears of it.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
         except KeyboardInterrupt:
             child.send_signal(signal.SIGTERM)
             child.wait()

@@ -30,7 +30,7 @@ from labs.kit.settings import Plan
 from labs.kit.status_board import StatusBoard
 from labs.kit.stopping import Stopped, Stopping
 from labs.kit.text import span, visible
-from nodes.cluster.api import ClusterSpec, NodeSpec, NodeState, RuntimeFailure
+from nodes.cluster.api import NodeState, RuntimeFailure
 
 READY_POLL_S = 0.03
 UPKEEP_S = 0.5
@@ -70,14 +70,7 @@ class Conductor:
         self._stopping = Stopping()
         self._fault_lock = asyncio.Lock()
         lab = plan.lab
-        spec = ClusterSpec(
-            lab=lab.id,
-            protos=lab.protos,
-            nodes=tuple(NodeSpec(node, lab.core) for node in plan.node_ids),
-            params=plan.settings,
-            seed=plan.seed,
-        )
-        self.cluster: ManagedCluster = make(spec, self.cluster_folder)
+        self.cluster: ManagedCluster = make(plan.cluster_spec(), self.cluster_folder)
         self.board = StatusBoard(lab, self.cluster)
         paths = {node: self.cluster.events_path(node) for node in plan.node_ids}
         self.feed = EventFeed(lab, paths, self.cluster.now_ms)

@@ -87,6 +87,14 @@ def _why_no_compose() -> str | None:
     return ask_engine().why_not or None
 
 
+def begin_early(runtime: str, spec: ClusterSpec) -> None:
+    """What nodes need can be loaded while we still load what we need ourselves."""
+    if runtime == "local":
+        from nodes.cluster.forkserver import modules_of, start_early
+
+        start_early(modules_of(spec))
+
+
 def cluster_factory(runtime: str) -> ClusterFactory:
     """How a cluster of this runtime is made. Imports the runtime, which takes a moment."""
     module, name = {

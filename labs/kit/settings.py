@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from labs.kit.errors import LabError, nearest
 from labs.kit.lab import Lab, Value
+from nodes.cluster.api import ClusterSpec, NodeSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,16 @@ class Plan:
     settings: dict[str, Value]
     seed: int
     warnings: tuple[str, ...]
+
+    def cluster_spec(self) -> ClusterSpec:
+        """The cluster to start."""
+        return ClusterSpec(
+            lab=self.lab.id,
+            protos=self.lab.protos,
+            nodes=tuple(NodeSpec(node, self.lab.core) for node in self.node_ids),
+            params=self.settings,
+            seed=self.seed,
+        )
 
 
 def make_plan(lab: Lab, *, nodes: int | None, assignments: Sequence[str], seed: int) -> Plan:

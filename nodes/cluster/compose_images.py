@@ -12,7 +12,7 @@ from typing import Final
 
 from nodes.cluster.api import RuntimeFailure
 from nodes.cluster.engine import Engine
-from nodes.cluster.node_process import PROJECT_ROOT
+from nodes.cluster.surroundings import PROJECT_ROOT
 
 REPOSITORY: Final = "faultlab-node"
 TOXIPROXY: Final = "ghcr.io/shopify/toxiproxy"

@@ -20,7 +20,7 @@ from typing import Any, Final
 from nodes.cluster.api import ClusterSpec, RuntimeFailure
 from nodes.cluster.engine import CONDUCTOR_LABEL, HOST_LABEL, PROXY_SERVICE, printable_lines
 from nodes.cluster.engine_host import compose_command
-from nodes.cluster.node_process import PROJECT_ROOT
+from nodes.cluster.surroundings import PROJECT_ROOT
 from nodes.core import NodeId
 from nodes.host.container import CONFIG_FILE, EVENTS_FOLDER, NODE_PORT, node_number
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from nodes.cluster.api import CLIENT, ClusterSpec, Link, NodeState, RuntimeFailure
+from nodes.cluster.forkserver import ForkServer, can_fork, modules_of, take_or_start
 from nodes.cluster.network import Network, ProxyServer, start_proxy_server
 from nodes.cluster.node_process import (
     LISTENING_S_MAX,
@@ -35,12 +36,15 @@ class LocalWorld(RealWorld):
         self._prefer_real_proxy = proxy
         self._processes: dict[NodeId, NodeProcess] = {}
         self._proxy: ProxyServer | None = None
+        self._fork_server: ForkServer | None = None
 
     # ------------------------------------------------------------------------------ life and death
 
     async def open(self, tell: Progress) -> None:
         """Returns once every node serves. Raises RuntimeFailure; nothing is left running then."""
         try:
+            if can_fork():
+                self._fork_server = take_or_start(modules_of(self.spec))
             parts = [self._folder / name for name in ("logs", "events", "nodes")]
             self._make_folders(*parts, *map(self.data_folder, self.nodes))
             tell(f"starting the proxy server and {len(self.nodes)} nodes")
@@ -64,6 +68,8 @@ class LocalWorld(RealWorld):
             await self._network.close()
         if self._proxy is not None:
             await self._proxy.stop()
+        if self._fork_server is not None:
+            await self._fork_server.stop()
         await self.channels.close()
 
     async def _start_proxy(self) -> None:
@@ -71,9 +77,11 @@ class LocalWorld(RealWorld):
 
     async def _spawn(self, node: NodeId, listen: str = "127.0.0.1:0") -> NodeProcess:
         """Up to the point where the node listens."""
-        process = await NodeProcess.spawn(node, self.log_path(node))
+        server = await self._living_fork_server()
+        process = await NodeProcess.spawn(node, self.log_path(node), server)
         self._processes[node] = process
-        await process.tell(self._config(node, listen))
+        parent = os.getpid() if server is None else server.pid
+        await process.tell(self._config(node, listen) | {"parent": parent})
         process.address = await process.hear("listening", within_s=LISTENING_S_MAX)
         return process
 
@@ -92,8 +100,14 @@ class LocalWorld(RealWorld):
             "data": str(self.data_folder(node)),
             "events": str(self.events_path(node)) if self._records else None,
             "began_ms": self._began_s * 1000,
-            "parent": os.getpid(),
         }
+
+    async def _living_fork_server(self) -> ForkServer | None:
+        former = self._fork_server
+        if former is not None and not former.alive():
+            self._fork_server = ForkServer(modules_of(self.spec))
+            await former.stop()
+        return self._fork_server
 
     # -------------------------------------------------------------------------------- what is there
 
@@ -118,10 +132,12 @@ class LocalWorld(RealWorld):
         return None if process is None or process.alive else process.epitaph()
 
     def process_ids(self) -> tuple[int, ...]:
-        """Of the nodes and the proxy server, those that run."""
+        """Of the nodes, their fork server and the proxy server, those that run."""
         pids = [process.pid for process in self._processes.values() if process.alive]
         if self._proxy is not None and self._proxy.alive():
             pids.append(self._proxy.pid)
+        if self._fork_server is not None and self._fork_server.alive():
+            pids.append(self._fork_server.pid)
         return tuple(pids)
 
     def running(self, node: NodeId) -> NodeProcess:
@@ -162,6 +178,8 @@ class LocalWorld(RealWorld):
             former = self._processes.get(node)
             if former is not None and former.alive:
                 raise RuntimeFailure(f"{node} is running already")
+            if former is not None:
+                await former.kill()  # one that ended by itself has still our end of its streams
             process = await self._spawn_again(node, former)
             try:
                 await self._make_ready(node)

@@ -7,27 +7,27 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 from nodes.cluster import signals
 from nodes.cluster.api import RuntimeFailure
+from nodes.cluster.forkserver import Forked, ForkServer
+from nodes.cluster.surroundings import node_environment
 from nodes.core import NodeId
 from nodes.host.text import printable
 
-PROJECT_ROOT: Final = Path(__file__).resolve().parents[2]
 LISTENING_S_MAX: Final = 20.0  # many at once on a busy machine
 READY_S_MAX: Final = 60.0  # a large log is read before
 KILLED_S_MAX: Final = 10.0
 REFUSED_S_MAX: Final = 3.0
 LOG_TAIL_BYTES: Final = 16 * 1024
 _LOOK_AGAIN_S: Final = 0.001
-
-# What a node may know of its surroundings; all else stays with the one who starts it.
-_ENVIRONMENT_KEPT: Final = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH")
 
 
 class AddressTaken(RuntimeFailure):
@@ -37,11 +37,20 @@ class AddressTaken(RuntimeFailure):
 class NodeProcess:
     """A node that was started. Obtained from `spawn`."""
 
-    def __init__(self, node: NodeId, process: Process, log: Path) -> None:
+    def __init__(
+        self,
+        node: NodeId,
+        process: Process | Forked,
+        send: Callable[[signal.Signals], None],
+        streams: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+        log: Path,
+    ) -> None:
         self.node = node
         self.address = ""
         self.is_paused = False
         self._process = process
+        self._send = send
+        self._from_node, self._to_node = streams
         self._log = log
 
     @property
@@ -60,33 +69,52 @@ class NodeProcess:
         return self._process.returncode is None
 
     @classmethod
-    async def spawn(cls, node: NodeId, log: Path) -> NodeProcess:
-        """A process of its own session: Ctrl-C in the terminal is not for it."""
+    async def spawn(cls, node: NodeId, log: Path, server: ForkServer | None) -> NodeProcess:
+        """A process of its own session: Ctrl-C in the terminal is not for it. Forked by `server`,
+        or without one executed anew. Raises RuntimeFailure."""
         with _open_private(log) as errors:
+            if server is not None:
+                return await cls._fork(node, log, server, errors)
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-P", "-m", "nodes.host"),
                 stdin=PIPE,
                 stdout=PIPE,
                 stderr=errors,
                 start_new_session=True,
-                env=environment(),
+                env=node_environment(),
             )
-        return cls(node, process, log)
+        assert process.stdin is not None
+        assert process.stdout is not None
+        streams = (process.stdout, process.stdin)
+        return cls(node, process, partial(signals.send, process), streams, log)
+
+    @classmethod
+    async def _fork(
+        cls, node: NodeId, log: Path, server: ForkServer, errors: IO[bytes]
+    ) -> NodeProcess:
+        ours, theirs = socket.socketpair()
+        try:
+            with theirs:
+                descriptors = (theirs.fileno(), theirs.fileno(), errors.fileno())
+                process = await server.fork(node, descriptors)
+        except BaseException:
+            ours.close()
+            raise
+        streams = await asyncio.open_connection(sock=ours)
+        return cls(node, process, process.send, streams, log)
 
     async def tell(self, message: Mapping[str, Any]) -> None:
         """One line of the start protocol. A node that is gone is noticed by `hear`."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(message).encode() + b"\n")
+        self._to_node.write(json.dumps(message).encode() + b"\n")
         with contextlib.suppress(ConnectionError):
-            await self._process.stdin.drain()
+            await self._to_node.drain()
 
     async def hear(self, field: str, *, within_s: float) -> Any:
         """That field of the node's next line. Raises RuntimeFailure when it says something else,
         or nothing; the process is dead then."""
-        assert self._process.stdout is not None
         try:
             async with asyncio.timeout(within_s):
-                line = await self._process.stdout.readline()
+                line = await self._from_node.readline()
         except TimeoutError:
             await self.kill()
             raise RuntimeFailure(
@@ -112,7 +140,7 @@ class NodeProcess:
     async def kill(self) -> None:
         """SIGKILL; returns when it is gone. No harm if it is gone already."""
         with contextlib.suppress(ProcessLookupError):
-            signals.send(self._process, signal.SIGKILL)
+            self._send(signal.SIGKILL)
         await self._gone(KILLED_S_MAX)
 
     async def stop(self, within_s: float) -> None:
@@ -139,7 +167,7 @@ class NodeProcess:
     async def _signal(self, number: signal.Signals, state: str | None) -> None:
         """Returns once the process is in that state; None: in any but stopped."""
         try:
-            signals.send(self._process, number)
+            self._send(number)
             async with asyncio.timeout(KILLED_S_MAX):
                 while True:
                     found = await process_state(self.pid)
@@ -163,8 +191,7 @@ class NodeProcess:
         self.is_paused = False
 
     def _end_stdin(self) -> None:
-        if self._process.stdin is not None:
-            self._process.stdin.close()
+        self._to_node.close()
 
     # ------------------------------------------------------------------------------- what is known
 
@@ -176,19 +203,6 @@ class NodeProcess:
         how = f"was ended by {_signal_name(-status)}" if status < 0 else f"ended with {status}"
         last = last_words(self._log, self.node)
         return f"{how}: {last}" if last and status > 0 else how
-
-
-def environment() -> dict[str, str]:
-    """What a node process gets to see."""
-    kept = {name: os.environ[name] for name in _ENVIRONMENT_KEPT if name in os.environ}
-    return kept | {
-        "PYTHONPATH": str(PROJECT_ROOT),
-        "PYTHONUTF8": "1",
-        "GRPC_VERBOSITY": "NONE",
-        "GRPC_ENABLE_FORK_SUPPORT": "0",
-        # One arena a thread would cost megabytes in a process of a dozen threads.
-        "MALLOC_ARENA_MAX": "1",
-    }
 
 
 def _open_private(path: Path) -> Any:

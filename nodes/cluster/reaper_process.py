@@ -9,8 +9,8 @@ import subprocess
 import sys
 from typing import Final
 
-from nodes.cluster.node_process import PROJECT_ROOT
 from nodes.cluster.reaper import DONE
+from nodes.cluster.surroundings import PROJECT_ROOT
 
 _ENDED_S_MAX: Final = 5.0
 

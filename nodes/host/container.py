@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from nodes.core import NodeId
+from nodes.lean import without_openssl
 
 CLIENT: Final = "client"
 NODES_MAX: Final = 7
@@ -126,12 +127,10 @@ def read() -> bytes:
 
 def main() -> int:
     """Returns the exit status."""
-    from nodes.host.__main__ import stay_without_openssl
+    with without_openssl():
+        import asyncio
 
-    stay_without_openssl()
-    import asyncio
-
-    from nodes.host import program
+        from nodes.host import program
 
     return asyncio.run(program.amain(read))
 

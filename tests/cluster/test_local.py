@@ -31,8 +31,10 @@ from nodes.cluster.api import (
     RuntimeFailure,
     Toxic,
 )
+from nodes.cluster.forkserver import can_fork
 from nodes.cluster.local import LocalCluster
-from nodes.cluster.node_process import PROJECT_ROOT, process_state
+from nodes.cluster.node_process import process_state
+from nodes.cluster.surroundings import PROJECT_ROOT
 from nodes.host.carriers import TRANSPORTS
 from nodes.host.unsynced import side_file
 from tests.support import ping_pb2 as pb
@@ -438,7 +440,7 @@ def test_nodes_end_with_their_conductor_even_when_paused(tmp_path: Path) -> None
     assert conductor.stdout is not None
     with conductor.stdout, contextlib.ExitStack() as handles:
         pids = [int(pid) for pid in conductor.stdout.readline().split()]
-        assert len(pids) == 4
+        assert len(pids) == 4 + can_fork()  # the nodes, the proxy and who forks nodes
         ends = [os.pidfd_open(pid) for pid in pids]
         for end in ends:
             handles.callback(os.close, end)

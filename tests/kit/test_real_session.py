@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from nodes.cluster.forkserver import can_fork
 from tests.support.terminal import PATIENCE_S, Terminal, wait_until
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
@@ -31,7 +32,9 @@ def lab_up(terminal: Terminal) -> Terminal:
     status, out, err = terminal.lab("up", "raft", "--detach", "--runtime", "local")
     assert status == 0, err
     assert "raft is ready, " in out
-    assert len(terminal.session().processes) == 6, "five nodes and a proxy"
+    assert len(terminal.session().processes) == 6 + can_fork(), (
+        "five nodes, a proxy, who forks nodes"
+    )
     return terminal
 
 
@@ -152,7 +155,7 @@ def test_signals_in_the_foreground(terminal: Terminal, number: signal.Signals) -
     terminal.assert_nothing_left(everyone)
 
 
-@pytest.mark.parametrize("after_s", [0.0, 0.1, 0.3, 0.5, 0.7])
+@pytest.mark.parametrize("after_s", [0.0, 0.1, 0.3, 0.5, 0.7, 0.8, 0.9])
 @pytest.mark.parametrize("twice", [False, True])
 def test_interrupted_start(terminal: Terminal, after_s: float, twice: bool) -> None:
     """Ctrl-C at any moment of the start, once or twice, leaves nothing; the next start works."""

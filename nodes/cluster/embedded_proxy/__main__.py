@@ -18,11 +18,14 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from aiohttp import web
-
-from nodes.cluster.embedded_proxy.http_api import make_application
-from nodes.cluster.embedded_proxy.proxies import ProxyCollection
+from nodes.lean import without_openssl
 from nodes.lifeline import tie_to_parent
+
+with without_openssl():
+    from aiohttp import web
+
+    from nodes.cluster.embedded_proxy.http_api import make_application
+    from nodes.cluster.embedded_proxy.proxies import ProxyCollection
 
 
 def main() -> int:
