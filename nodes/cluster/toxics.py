@@ -12,9 +12,10 @@ import math
 import re
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from nodes.cluster.api import Stream, Toxic
+if TYPE_CHECKING:
+    from nodes.cluster.api import Stream, Toxic
 
 STREAMS: Final[tuple[Stream, ...]] = ("upstream", "downstream")
 DURATION_MS_MAX: Final = 24 * 3600 * 1000
@@ -191,6 +192,9 @@ def parse_duration_ms(text: str, *, negative_allowed: bool = False) -> int:
 
 
 def _toxic(toxic_type: str, stream: Stream, **attributes: int) -> Toxic:
+    # The embedded proxy only checks, and loads nothing of the cluster: it starts sooner so.
+    from nodes.cluster.api import Toxic
+
     return Toxic(toxic_type, checked_stream(stream), checked_attributes(toxic_type, attributes))
 
 

@@ -7,7 +7,6 @@ does, on SIGTERM or SIGINT, and when its parent dies.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import contextlib
 import json
 import os
@@ -22,6 +21,8 @@ from nodes.lean import without_openssl
 from nodes.lifeline import tie_to_parent
 
 with without_openssl():
+    import asyncio
+
     from aiohttp import web
 
     from nodes.cluster.embedded_proxy.http_api import make_application
