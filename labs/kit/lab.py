@@ -66,6 +66,19 @@ def role_in_view(view: View) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class RoleChange:
+    """What an event says about the role and the term of its node; None leaves it as it is."""
+
+    role: str | None = None
+    term: int | None = None
+
+
+def no_role(note: Mapping[str, Any]) -> RoleChange | None:
+    """For labs whose nodes are all alike."""
+    return None
+
+
+@dataclass(frozen=True, slots=True)
 class SettingsVerdict:
     """What a lab thinks of a combination of settings: errors refuse it, warnings are told."""
 
@@ -103,7 +116,8 @@ class Lab:
     `ready(views, node_ids)` says whether the cluster can serve; `lagging(then, now, node_ids)`
     names those that have yet to learn what was committed `then`; `wait_unit_ms(settings)` is the
     longest time the protocol waits before it acts, the unit of all deadlines around it.
-    `client_verbs` are the client operations that it serves.
+    `client_verbs` are the client operations that it serves. `role_in_note` reads role and term off
+    an event, a dictionary as sentences get it, for the lanes of a space-time diagram.
     """
 
     id: str
@@ -128,6 +142,7 @@ class Lab:
     view_columns: tuple[Column, ...] = ()
     sentences: Mapping[str, Sentence] = field(default_factory=dict)
     quiet_kinds: frozenset[str] = frozenset()
+    role_in_note: Callable[[Mapping[str, Any]], RoleChange | None] = no_role
     client_verbs: tuple[str, ...] = ()
     readme: str = ""
 

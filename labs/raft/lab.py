@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from labs.kit.lab import Column, Lab, Sentence, Setting, SettingsVerdict, Value, View, Views, shown
+from labs.kit.lab import (
+    Column,
+    Lab,
+    RoleChange,
+    Sentence,
+    Setting,
+    SettingsVerdict,
+    Value,
+    View,
+    Views,
+    shown,
+)
 
 SETTINGS = (
     Setting(
@@ -194,6 +205,24 @@ def _truncate(note: Mapping[str, Any]) -> str:
     return "{node} dropped " + entries + " from index {from_index} on: its leader has others"
 
 
+_ROLE_AFTER = {"started": "follower", "follower": "follower", "stepped_down": "follower"}
+
+
+def role_in_note(note: Mapping[str, Any]) -> RoleChange | None:
+    """Role and term of the node after this event, as far as it tells."""
+    kind, term = str(note.get("kind")), note.get("term")
+    entered = term if isinstance(term, int) else None
+    if kind == "campaign":
+        # Who only asks has not entered the term yet.
+        asks = bool(note.get("pre_vote"))
+        return RoleChange("pre_candidate") if asks else RoleChange("candidate", entered)
+    if kind == "leader":
+        return RoleChange("leader", entered)
+    if kind == "vote":
+        return RoleChange(None, entered)
+    return RoleChange(_ROLE_AFTER[kind], entered) if kind in _ROLE_AFTER else None
+
+
 SENTENCES: dict[str, Sentence] = {
     "campaign": _campaign,
     "vote": "{node} voted for {candidate} in term {term}",
@@ -235,6 +264,7 @@ LAB = Lab(
     ),
     sentences=SENTENCES,
     quiet_kinds=frozenset({"commit"}),
+    role_in_note=role_in_note,
     client_verbs=("put", "get", "cas", "append", "delete"),
     readme="labs/raft/README.md",
 )

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
-from xml.sax.saxutils import escape
 
 from labs.kit.bench.ratios import Spread, short
-from labs.kit.text import visible
+from labs.kit.svg import FAINT, INK, Drawing
 
 COLOURS: Final = ("#1f6feb", "#0b9e8e", "#9a6700", "#8250df", "#6e7781", "#cf222e", "#116329")
-FONT: Final = "font-family='system-ui, sans-serif'"
-INK, FAINT, BACK = "#1f2328", "#d0d7de", "#ffffff"
 MARGIN: Final = 24
 
 
@@ -41,51 +38,6 @@ class LinePanel:
     title: str
     x_label: str
     lines: Sequence[Line]
-
-
-@dataclass(slots=True)
-class Drawing:
-    """Shapes, as text."""
-
-    shapes: list[str] = field(default_factory=list)
-
-    def text(
-        self, x: float, y: float, words: str, *, size: int = 12, anchor: str = "start",
-        colour: str = INK, bold: bool = False,
-    ) -> None:  # fmt: skip
-        """`anchor` is start, middle or end."""
-        weight = " font-weight='600'" if bold else ""
-        self.shapes.append(
-            f"<text x='{x:.1f}' y='{y:.1f}' font-size='{size}' text-anchor='{anchor}' "
-            f"fill='{colour}'{weight}>{escape(visible(words))}</text>"
-        )
-
-    def box(self, x: float, y: float, width: float, height: float, colour: str) -> None:
-        """A filled rectangle."""
-        self.shapes.append(
-            f"<rect x='{x:.1f}' y='{y:.1f}' width='{max(width, 0):.1f}' height='{height:.1f}' "
-            f"rx='2' fill='{colour}'/>"
-        )
-
-    def line(self, points: Sequence[tuple[float, float]], colour: str, width: float = 1.0) -> None:
-        """Through all points."""
-        listed = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-        self.shapes.append(
-            f"<polyline points='{listed}' fill='none' stroke='{colour}' stroke-width='{width:g}'/>"
-        )
-
-    def dot(self, x: float, y: float, colour: str) -> None:
-        """A point of a series."""
-        self.shapes.append(f"<circle cx='{x:.1f}' cy='{y:.1f}' r='3' fill='{colour}'/>")
-
-    def document(self, width: float, height: float) -> str:
-        """The whole picture."""
-        body = "\n".join(self.shapes)
-        return (
-            f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {width:.0f} {height:.0f}' "
-            f"width='{width:.0f}' height='{height:.0f}' {FONT}>\n"
-            f"<rect width='100%' height='100%' fill='{BACK}'/>\n{body}\n</svg>\n"
-        )
 
 
 # --------------------------------------------------------------------------------------- bars
