@@ -171,21 +171,29 @@ def logs(
     lines: Annotated[int, typer.Option(min=1, max=10_000, help="How many of the last lines.")] = 50,
     json: JsonFlag = False,
 ) -> int:
-    """Print what a node wrote to its log: when it stopped, and what it complained of."""
+    """Print what a node wrote to its log: when it stopped, and what it complained of.
+
+    Without a running lab: of the last one.
+    """
     if json and follow:
         raise LabError("--json prints one document, so it cannot go with --follow")
-    client = connect()
-    document = client.get("/v1/logs", {"node": node, "lines": lines})
+    from labs.kit.last_run import last_log
+
+    kept = last_log(SessionFolder(home_folder()), node, lines)
+    client = connect() if kept is None else None
+    document = kept or _logs_of(client, {"node": node, "lines": lines})
     if json:
         print_json(document)
         return DONE
+    if client is None:
+        tell(f"no lab runs here; this is {node}'s log of the last one")
     if not document["lines"]:
-        tell(f"{node} has complained of nothing yet; what it did: lab watch")
+        tell(f"{node} has complained of nothing yet; what it did: lab watch, lab timeline")
     try:
         while True:
             for line in document["lines"]:
                 print(line, flush=True)
-            if not follow:
+            if not follow or client is None:
                 return DONE
             time.sleep(0.3)
             query = {"node": node, "after": document["offset"]}
@@ -194,8 +202,13 @@ def logs(
         return DONE
 
 
+def _logs_of(client: ConductorClient | None, query: dict[str, Any]) -> dict[str, Any]:
+    assert client is not None, "a lab runs, or its log was kept"
+    return client.get("/v1/logs", query)
+
+
 def down(json: JsonFlag = False) -> int:
-    """End the running lab; nothing of it stays."""
+    """End the running lab; nothing of it stays but its record, for lab timeline and lab logs."""
     folder = SessionFolder(home_folder())
     session = folder.read()
     if session is None or not session.conductor.alive():

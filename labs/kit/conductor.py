@@ -18,14 +18,16 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from labs.kit import last_run
 from labs.kit.errors import LabError, nearest
 from labs.kit.event_feed import EventFeed, FeedLine
 from labs.kit.fault_desk import FaultDesk
 from labs.kit.http_api import HttpApi
-from labs.kit.operations import KeyValueClient, Operation
+from labs.kit.operations import KeyValueClient, Operation, Outcome
 from labs.kit.processes import ProcessMark
 from labs.kit.runtime import ClusterFactory, ManagedCluster, RuntimeChoice
 from labs.kit.session import Session, SessionFolder
+from labs.kit.session_record import SessionRecord
 from labs.kit.settings import Plan
 from labs.kit.status_board import StatusBoard
 from labs.kit.stopping import Stopped, Stopping
@@ -77,6 +79,7 @@ class Conductor:
         self._client = KeyValueClient(
             self.cluster, lab.wait_unit_ms(plan.settings), lambda: self.board.leader
         )
+        self._record = SessionRecord(self.cluster_folder, self.cluster.now_ms)
         self._desk = FaultDesk(self.cluster, lab.roles, plan.seed)
         self._token = secrets.token_hex(32)
         self._api = HttpApi(self, self._token)
@@ -84,7 +87,7 @@ class Conductor:
     @property
     def cluster_folder(self) -> Path:
         """Where the nodes keep their files while the lab runs."""
-        return self._folder.path / "cluster"
+        return self._folder.path / last_run.CLUSTER_NAME
 
     # ------------------------------------------------------------------------------ the whole life
 
@@ -110,6 +113,8 @@ class Conductor:
     async def _start(self, front: Front) -> None:
         shutil.rmtree(self.cluster_folder, ignore_errors=True)
         self.cluster_folder.mkdir(mode=0o700)
+        last_run.forget(self._folder.path)
+        self._record.begin(self._facts())
         try:
             await self.cluster.start(front.progress)
         except RuntimeFailure as failure:
@@ -184,6 +189,12 @@ class Conductor:
         # Should somebody have removed the whole folder, another lab may live there by now.
         owner = self._folder.read()
         if owner is None or owner.conductor.pid == os.getpid():
+            nodes, cluster = self.plan.node_ids, self.cluster
+            last_run.keep(
+                self._folder.path,
+                events=[cluster.events_path(node) for node in nodes],
+                logs=[cluster.log_path(node) for node in nodes],
+            )
             shutil.rmtree(self.cluster_folder, ignore_errors=True)
             self._folder.remove()
 
@@ -206,6 +217,16 @@ class Conductor:
             tuple(mark for mark in marks if mark is not None),
         )
         self._folder.write(session, self._token)
+
+    def _facts(self) -> dict[str, Any]:
+        return {
+            "lab": self.plan.lab.id,
+            "runtime": self.choice.name,
+            "nodes": list(self.plan.node_ids),
+            "seed": self.plan.seed,
+            "started_at": round(self.started_at, 3),
+            "settings": dict(self.plan.settings),
+        }
 
     def request_stop(self, who: str) -> None:
         """Ends the lab soon; asked a second time, faster."""
@@ -236,6 +257,7 @@ class Conductor:
             if after is NodeState.DOWN and before is NodeState.UP and self.phase == "ready":
                 how = visible(self.cluster.how_it_ended(node) or "nobody knows why")
                 await self.feed.tell("down", f"{node} is down: {how}", node)
+                self._record.died(node, f"{node} is down: {how}")
 
     async def events_after(self, seq: int, wait_s: float) -> list[FeedLine]:
         """Lines of the feed behind `seq`."""
@@ -264,7 +286,9 @@ class Conductor:
         async with self._fault_lock:
             await self.board.look(fresh_s=0.05)
             await self.tell_changes()
+            began_ms = self._record.now_ms()
             result = await self._desk.inject(fault, self.board.role_claims())
+            self._record.fault(result, began_ms)
             # What the fault did to the nodes is said by its own line.
             self.board.take_changes()
             self.board.forget()
@@ -294,7 +318,15 @@ class Conductor:
         if operation.verb not in verbs:
             offered = f"it offers {', '.join(verbs)}" if verbs else "it offers none"
             raise LabError(f"the {self.plan.lab.id} lab has no `{operation.verb}`; {offered}")
-        return (await self._client.run(operation)).to_json()
+        operation.check()
+        ended = self._record.invoked(operation)
+        try:
+            outcome = await self._client.run(operation)
+        except LabError as refused:
+            ended(Outcome(False, None, operation.node, 0, refused.message))
+            raise
+        ended(outcome)
+        return outcome.to_json()
 
     def _must_be_ready(self) -> None:
         if self.phase != "ready":

@@ -238,13 +238,13 @@ async def test_a_second_lab_is_refused(running: Desk) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 async def test_signals_end_the_lab(running: Desk, number: signal.Signals) -> None:
-    """Ctrl-C, SIGTERM and a closed terminal end the lab, and leave nothing but the log."""
+    """Ctrl-C, SIGTERM and a closed terminal end the lab, and leave nothing but its record."""
     os.kill(os.getpid(), number)
     assert running.task is not None
     async with asyncio.timeout(5):
         await running.task
     assert running.cluster.closed
-    assert sorted(path.name for path in running.folder.path.iterdir()) == ["lock"]
+    assert sorted(path.name for path in running.folder.path.iterdir()) == ["last", "lock"]
 
 
 async def test_stopped_during_the_start(desk: Desk) -> None:
