@@ -439,6 +439,8 @@ def test_nodes_end_with_their_conductor_even_when_paused(tmp_path: Path) -> None
     )
     assert conductor.stdout is not None
     with conductor.stdout, contextlib.ExitStack() as handles:
+        handles.callback(conductor.wait)
+        handles.callback(conductor.kill)
         pids = [int(pid) for pid in conductor.stdout.readline().split()]
         assert len(pids) == 4 + can_fork()  # the nodes, the proxy and who forks nodes
         ends = [os.pidfd_open(pid) for pid in pids]
