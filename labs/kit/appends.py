@@ -23,7 +23,16 @@ SEPARATOR = b","
 
 
 class HistoryWrong(Exception):
-    """A promise to a client was broken; the message says which and by which operation."""
+    """A promise to a client was broken; the message says which and by which operation.
+
+    `promise` names it in a few words, the same for every history that breaks it; `operation` is the
+    one that shows it.
+    """
+
+    def __init__(self, promise: str, message: str, operation: Operation | None = None) -> None:
+        super().__init__(message)
+        self.promise = promise
+        self.operation = operation
 
 
 @dataclass(slots=True)
@@ -154,16 +163,30 @@ def _judge_key(key: str, value: bytes, operations: list[Operation]) -> None:
     place = {token: position for position, token in enumerate(tokens)}
     if len(place) != len(tokens):
         twice = next(token for token in tokens if tokens.count(token) > 1)
-        raise HistoryWrong(f"{key}: append {twice!r} took effect more than once")
+        raise HistoryWrong(
+            "writes take effect once",
+            f"{key}: append {twice!r} took effect more than once",
+            next((op for op in operations if op.token == twice), None),
+        )
     appends = {op.token: op for op in operations if op.kind == "append"}
     for token in tokens:
         if token not in appends:
-            raise HistoryWrong(f"{key}: {token!r} was never appended by anyone")
+            raise HistoryWrong(
+                "nothing comes from nowhere", f"{key}: {token!r} was never appended by anyone"
+            )
         if appends[token].outcome == "fail":
-            raise HistoryWrong(f"{key}: append {token!r} was refused and took effect all the same")
+            raise HistoryWrong(
+                "refused writes do not happen",
+                f"{key}: append {token!r} was refused and took effect all the same",
+                appends[token],
+            )
     for op in appends.values():
         if op.outcome == "ok" and op.token not in place:
-            raise HistoryWrong(f"{key}: append {op.token!r} was acknowledged and is lost")
+            raise HistoryWrong(
+                "acknowledged writes are kept",
+                f"{key}: append {op.token!r} was acknowledged and is lost",
+                op,
+            )
     _judge_order(key, value, place, operations)
 
 
@@ -177,7 +200,11 @@ def _judge_order(
             if op.outcome != "ok":
                 continue
             if not value.startswith(op.value) or (op.value and not op.value.endswith(SEPARATOR)):
-                raise HistoryWrong(f"{key}: a read saw {op.value!r}, which was never the value")
+                raise HistoryWrong(
+                    "reads see what was written",
+                    f"{key}: a read saw {op.value!r}, which was never the value",
+                    op,
+                )
             position = op.value.count(SEPARATOR)
         elif op.token in place:
             position = place[op.token] + 1
@@ -197,6 +224,8 @@ def _judge_order(
             floor = certain
             if op_position < floor:
                 raise HistoryWrong(
+                    "operations are linearizable",
                     f"{key}: {op.kind} {op.token or op.value!r} of client {op.client}, begun at "
-                    f"{op.invoked_ms} ms, missed something that was certain before"
+                    f"{op.invoked_ms} ms, missed something that was certain before",
+                    op,
                 )

@@ -6,13 +6,15 @@ in which everything happens at once hides what a few faults do together for long
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Protocol
 
+from labs.kit.schedule import Schedule, Step
 from nodes.cluster import fault_kinds as kinds
 from nodes.cluster.api import Cluster, NodeState
+from nodes.cluster.fault_rules import state_refusal
 from nodes.cluster.faults import Fault, FaultRefused
 from nodes.core import NodeId
 
@@ -64,6 +66,64 @@ DRAWS: dict[str, Draw] = {
 }
 
 
+class Swarm:
+    """What one seed may draw: its subset of the faults, how often, and how often it heals.
+
+    `kinds` restricts the subset; `pause_ms` is the longest time between two faults.
+    """
+
+    def __init__(
+        self,
+        rng: Random,
+        nodes: tuple[NodeId, ...],
+        unit_ms: int,
+        *,
+        kinds: tuple[str, ...] = tuple(DRAWS),
+        pause_ms: int | None = None,
+    ) -> None:
+        self.rng = rng
+        self.nodes = nodes
+        offered = [kind for kind in DRAWS if kind in kinds]
+        chosen = [kind for kind in offered if self.rng.random() < 0.5]
+        self.kinds = chosen or [self.rng.choice(offered)]
+        self.pause_ms = pause_ms or self.rng.choice([unit_ms // 4, unit_ms, 2 * unit_ms])
+        self.heal_share = self.rng.choice([0.1, 0.3, 0.5])
+
+    def pause(self) -> int:
+        """Milliseconds until the next fault."""
+        return self.rng.randint(1, self.pause_ms)
+
+    def draw(self, down: Sequence[NodeId]) -> Fault:
+        """The next fault, when these nodes are down. They are started sooner or later: a cluster
+        that stays dead tests nothing."""
+        if self.rng.random() < self.heal_share:
+            return kinds.Heal()
+        if down and self.rng.random() < 0.5:
+            return kinds.Restart((self.rng.choice(down),))
+        return DRAWS[self.rng.choice(self.kinds)](self.rng, self.nodes)
+
+
+def draw_schedule(swarm: Swarm, *, from_ms: int, until_ms: int) -> Schedule:
+    """Faults between the two moments, as a plain schedule: what nodes are down follows from the
+    faults themselves."""
+    states = dict.fromkeys(swarm.nodes, NodeState.UP)
+    steps: list[Step] = []
+    at_ms = from_ms
+    while (at_ms := at_ms + swarm.pause()) < until_ms:
+        fault = swarm.draw([node for node, state in states.items() if state == NodeState.DOWN])
+        if isinstance(fault, kinds.NodeFault):
+            if any(state_refusal(fault, node, states[node]) for node in fault.nodes):
+                continue
+            states |= dict.fromkeys(fault.nodes, _AFTER.get(fault.kind, NodeState.UP))
+        elif isinstance(fault, kinds.Heal):
+            states = dict.fromkeys(swarm.nodes, NodeState.UP)
+        steps.append(Step(at_ms, fault))
+    return Schedule(tuple(steps))
+
+
+_AFTER = {"kill": NodeState.DOWN, "power-cut": NodeState.DOWN, "pause": NodeState.PAUSED}
+
+
 class Chaos:
     """A stream of faults against one cluster, drawn from `seed`.
 
@@ -80,33 +140,24 @@ class Chaos:
         pause_ms: int | None = None,
     ) -> None:
         self.cluster = cluster
-        self.rng = Random(f"{seed}:chaos")
-        offered = [kind for kind in DRAWS if kind in kinds]
-        swarm = [kind for kind in offered if self.rng.random() < 0.5]
-        self.swarm = swarm or [self.rng.choice(offered)]
         unit_ms = cluster.params.get("election_timeout_ms_max", 1000)
         assert isinstance(unit_ms, int)
-        self.pause_ms = pause_ms or self.rng.choice([unit_ms // 4, unit_ms, 2 * unit_ms])
-        self.heal_share = self.rng.choice([0.1, 0.3, 0.5])
+        rng = Random(f"{seed}:chaos")
+        self.swarm = Swarm(rng, cluster.nodes, unit_ms, kinds=kinds, pause_ms=pause_ms)
         self.injections: list[Injection] = []
 
     async def run(self, duration_ms: int) -> None:
         """Faults for that long, then a heal."""
         until_ms = self.cluster.now_ms() + duration_ms
         while self.cluster.now_ms() < until_ms:
-            await self.cluster.sleep(self.rng.randint(1, self.pause_ms))
-            await self.inject(self.draw())
+            await self.cluster.sleep(self.swarm.pause())
+            await self.inject(self.swarm.draw(self.down()))
         await self.inject(kinds.Heal())
 
-    def draw(self) -> Fault:
-        """The next fault. Nodes that are down are started sooner or later: a cluster that stays
-        dead tests nothing."""
-        if self.rng.random() < self.heal_share:
-            return kinds.Heal()
-        down = [node for node in self.cluster.nodes if self._state(node) == NodeState.DOWN]
-        if down and self.rng.random() < 0.5:
-            return kinds.Restart((self.rng.choice(down),))
-        return DRAWS[self.rng.choice(self.swarm)](self.rng, self.cluster.nodes)
+    def down(self) -> list[NodeId]:
+        """The nodes that somebody has to start."""
+        cluster = self.cluster
+        return [node for node in cluster.nodes if cluster.node_state(node) == NodeState.DOWN]
 
     async def inject(self, fault: Fault) -> None:
         """A fault that makes no sense now, such as resuming a node that runs, is left out."""
@@ -116,6 +167,3 @@ class Chaos:
         except FaultRefused:
             return
         self.injections.append(Injection(at_ms, fault))
-
-    def _state(self, node: NodeId) -> NodeState:
-        return self.cluster.node_state(node)
