@@ -101,6 +101,10 @@ class RealCluster(Generic[W]):
         """Monotonic, since the cluster was made."""
         return self.world.now_ms()
 
+    def now_ns(self) -> int:
+        """The same, finer; on the clock of the nodes' events."""
+        return self.world.now_ns()
+
     def node_state(self, node: NodeId) -> NodeState:
         """DOWN also for one that ended by itself; see `how_it_ended`."""
         return self.world.node_state(node)
