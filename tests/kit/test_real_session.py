@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -72,6 +73,29 @@ def test_first_ten_minutes(lab_up: Terminal) -> None:
     assert (status, out) == (0, "the raft lab has ended\n"), err
     lab_up.assert_nothing_left(everyone)
     assert lab_up.lab("down")[:2] == (0, "no lab is running here\n")
+
+
+def test_the_record_outlives_the_lab(lab_up: Terminal) -> None:
+    """A leader's crash is in the picture of real processes, and stays when the lab has ended."""
+    leader = lab_up.json("status")["leader"]
+    assert lab_up.json("put", "x", "1")["ok"]
+    lab_up.json("fault", "kill", "leader")
+    assert lab_up.json("put", "x", "2")["ok"]
+    everyone = lab_up.everyone()
+    assert lab_up.lab("down")[0] == 0
+    lab_up.assert_nothing_left(everyone)
+    shown = lab_up.json("timeline", "--svg", "t.svg", "--html", "t.html")
+    assert ElementTree.parse(lab_up.cwd / "t.svg").getroot().get("data-from") is not None
+    assert (shown["of"], shown["operations"]) == ("ended", 2)
+    assert [(one["kind"], one["nodes"]) for one in shown["faults"]] == [("kill", [leader])]
+    of_leader = [band["role"] for band in shown["roles"] if band["node"] == leader]
+    assert of_leader[-2:] == ["leader", "down"]
+    leaders = [(band["term"], band["node"]) for band in shown["roles"] if band["role"] == "leader"]
+    assert max(leaders)[1] != leader
+    # The survivors go on calling the dead one; each of those calls is lost, none to the living.
+    assert shown["messages"]["lost"] > 0
+    assert shown["messages"]["arrived"] > 20
+    assert lab_up.lab("logs", leader)[0] == 0
 
 
 def test_second_up_is_refused(lab_up: Terminal) -> None:

@@ -23,10 +23,12 @@ class Coverage:
     first_ms: float
     last_ms: float
     missing: int = 0
+    tells_of_messages: bool = False  # clients may record faults, and nothing else
 
     def holds(self, sent_ms: float) -> bool:
         """Whether the record would tell of a message that was sent then and arrived."""
-        return not self.missing and self.first_ms <= sent_ms <= self.last_ms - LATE_MS
+        whole = self.tells_of_messages and not self.missing
+        return whole and self.first_ms <= sent_ms <= self.last_ms - LATE_MS
 
 
 def coverage(events: Sequence[TimelineEvent]) -> dict[str, Coverage]:
@@ -36,9 +38,9 @@ def coverage(events: Sequence[TimelineEvent]) -> dict[str, Coverage]:
     for event in events:
         known = found.get(event.node)
         if known is None:
-            found[event.node] = Coverage(event.at_ms, event.at_ms)
-            numbers[event.node] = (event.seq, event.seq, 1)
-            continue
+            known = found[event.node] = Coverage(event.at_ms, event.at_ms)
+            numbers[event.node] = (event.seq, event.seq, 0)
+        known.tells_of_messages |= event.kind in (SENT, RECEIVED)
         known.first_ms = min(known.first_ms, event.at_ms)
         known.last_ms = max(known.last_ms, event.at_ms)
         least, most, count = numbers[event.node]

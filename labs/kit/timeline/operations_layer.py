@@ -4,11 +4,12 @@ ended."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from labs.kit.timeline import palette
 from labs.kit.timeline.model import OperationBar, Violation
-from labs.kit.timeline.sheet import Sheet, time_text
+from labs.kit.timeline.sheet import PLOT_WIDTH, Sheet, time_text
 
 ROWS_MAX: Final = 32
 BARS_MAX: Final = 3000
@@ -22,11 +23,10 @@ def rows_of(bars: Sequence[OperationBar], sheet: Sheet) -> list[list[OperationBa
     rows: list[list[OperationBar]] = []
     row_of_process: dict[int, int] = {}
     free_at: list[float] = []
-    gap_ms = 8 * sheet.window.length_ms / 1480
     for bar in sorted(bars, key=lambda bar: (bar.began_ms, bar.number)):
         row = row_of_process.get(bar.process)
         if row is None:
-            taken = {place for process, place in row_of_process.items() if process != bar.process}
+            taken = set(row_of_process.values())
             free = [place for place, at in enumerate(free_at) if at <= bar.began_ms]
             # A process that gave up never comes back, so its row is free for the next.
             row = next((place for place in free if place not in taken), None)
@@ -36,10 +36,60 @@ def rows_of(bars: Sequence[OperationBar], sheet: Sheet) -> list[list[OperationBa
                 free_at.append(0.0)
             row_of_process[bar.process] = row
         rows[row].append(bar)
-        free_at[row] = sheet.window.to_ms if bar.ended_ms is None else bar.ended_ms + gap_ms
+        free_at[row] = sheet.window.to_ms if bar.ended_ms is None else bar.ended_ms
         if bar.outcome == "info":
             del row_of_process[bar.process]
     return rows
+
+
+def merged(
+    rows: Sequence[Sequence[OperationBar]], sheet: Sheet, apart_px: float, keep: int | None
+) -> list[list[OperationBar]]:
+    """The same rows with neighbours of one outcome as one bar, where less than `apart_px` is
+    between the beginning of the one and the end of the other. The operation `keep` stays as it
+    is."""
+    return [_merge_row(row, sheet, apart_px, keep) for row in rows]
+
+
+def _merge_row(
+    row: Sequence[OperationBar], sheet: Sheet, apart_px: float, keep: int | None
+) -> list[OperationBar]:
+    found: list[OperationBar] = []
+    counts: list[int] = []
+    for bar in row:
+        before = found[-1] if found else None
+        if (
+            before is not None
+            and before.ended_ms is not None
+            and bar.ended_ms is not None
+            and before.outcome == bar.outcome
+            and keep not in (before.number, bar.number)
+            and sheet.x(bar.ended_ms) - sheet.x(before.began_ms) < apart_px
+        ):
+            counts[-1] += 1
+            found[-1] = replace(before, ended_ms=bar.ended_ms)
+            continue
+        found.append(bar)
+        counts.append(1)
+    meaning = {"ok": "all ok", "fail": "none happened", "info": "all of unknown outcome"}
+    return [
+        bar
+        if count == 1
+        else replace(bar, label=str(count), title=f"{count} operations, {meaning[bar.outcome]}")
+        for bar, count in zip(found, counts, strict=True)
+    ]
+
+
+def few_enough(
+    rows: Sequence[Sequence[OperationBar]], sheet: Sheet, violation: Violation | None
+) -> list[list[OperationBar]]:
+    """Merges neighbours, more and more of them, until there are not too many."""
+    keep = violation.operation if violation is not None else None
+    found, apart_px = [list(row) for row in rows[:ROWS_MAX]], NARROWEST_PX
+    while sum(map(len, found)) > BARS_MAX and apart_px < PLOT_WIDTH:
+        found = merged(rows[:ROWS_MAX], sheet, apart_px, keep)
+        apart_px *= 2
+    return found
 
 
 def row_height(count: int) -> float:
@@ -50,23 +100,19 @@ def row_height(count: int) -> float:
 def draw_operations(
     sheet: Sheet, rows: Sequence[Sequence[OperationBar]], top: float, violation: Violation | None
 ) -> int:
-    """Draws the first rows and returns how many operations were left out."""
+    """Draws the first rows, and returns how many operations of others were left out."""
     height = row_height(min(len(rows), ROWS_MAX))
-    drawn = 0
+    shown = few_enough(rows, sheet, violation)
     stuck: tuple[float, float, float] | None = None
-    for number, row in enumerate(rows[:ROWS_MAX]):
+    for number, row in enumerate(shown):
         y = top + number * height
         for bar in row:
-            marked = violation is not None and violation.operation == bar.number
-            if drawn >= BARS_MAX and not marked:
-                continue
-            drawn += 1
             begin, end = _draw_bar(sheet, bar, y + 1, height - 3)
-            if marked:
+            if violation is not None and violation.operation == bar.number:
                 stuck = (begin, end, y)
     if stuck is not None:
         _mark(sheet, *stuck, height, violation)
-    return sum(len(row) for row in rows) - drawn
+    return sum(len(row) for row in rows[ROWS_MAX:])
 
 
 def _draw_bar(sheet: Sheet, bar: OperationBar, y: float, height: float) -> tuple[float, float]:

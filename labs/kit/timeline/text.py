@@ -143,7 +143,10 @@ class _Lanes:
 
     def heading(self) -> list[str]:
         """The names of the lanes, and what their marks mean."""
-        cells = "".join(name[: self._step - 1].center(self._step) for name in self._names)
+        short = {name: visible(name)[: self._step - 1] for name in self._names}
+        if len(CLIENT) >= self._step:
+            short[CLIENT] = CLIENT[:3]
+        cells = "".join(short[name].center(self._step) for name in self._names)
         lines = [f"{'ms':>{TIME_WIDTH}}  {cells}"]
         humble = self._roles[0].replace("_", " ") if self._roles else "up"
         meanings = [f"{UP} {humble}"]
@@ -175,7 +178,7 @@ class _Lanes:
         messages = [row.message for row in rows if row.message is not None]
         lost = sum(message.fate == "lost" for message in messages)
         cells = self._cells(rows[-1].at_ms)
-        words = f"{len(messages)} {messages[0].kind}" + (f" ({lost} lost)" if lost else "")
+        words = f"{len(messages)} {visible(messages[0].kind)}" + (f" ({lost} lost)" if lost else "")
         words += f" since {rows[0].at_ms:,.1f}"
         return self._join(f"{rows[-1].at_ms:>{TIME_WIDTH},.1f}", cells, words)
 
@@ -196,13 +199,13 @@ class _Lanes:
         return TOP if role == self._roles[-1] else BETWEEN
 
     def _arrow(self, cells: list[str], message: Message) -> str:
-        what = f"{message.kind}{' response' if message.is_response else ''}"
+        what = visible(message.kind) + (" response" if message.is_response else "")
         fate = {
             "lost": f"{what} lost" + (f": {visible(message.why)}" if message.why else ""),
             "open": f"{what}, arrival not recorded",
             "arrived": what,
         }[message.fate]
-        way = f"{message.source}>{message.target}"
+        way = visible(f"{message.source}>{message.target}")
         source, target = self._at.get(message.source), self._at.get(message.target)
         if source is None or target is None or source == target:
             return f"{fate} {way}"
