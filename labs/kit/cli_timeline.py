@@ -117,7 +117,7 @@ def _read(run: str | None) -> Recording:
         raise LabError(f"{_NOTHING} (looked in {home}{hint})")
     recording = read_cluster(*found)
     if not recording.events:
-        raise LabError(f"{found[1]} has recorded no events (looked in {found[0]})")
+        raise LabError(f"the lab has recorded no events (looked in {found[0]})")
     return recording
 
 
@@ -158,11 +158,10 @@ def _lanes(recording: Recording) -> tuple[str, ...] | None:
 
 
 def _heading(recording: Recording) -> str:
-    lab = recording.lab or "unknown"
     experiment = recording.report.get("experiment")
-    what = f"{lab} / {experiment}" if experiment else f"the {lab} lab"
+    what = f"{recording.lab} / {experiment}" if experiment else f"{recording.lab} lab"
     runtime = recording.report.get("runtime")
-    return visible(f"{what}, {recording.name}" + (f" ({runtime})" if runtime else ""))
+    return visible(f"{what.strip()}, {recording.name}" + (f" ({runtime})" if runtime else ""))
 
 
 def _picture(recording: Recording, found: Diagram) -> str:

@@ -51,15 +51,15 @@ def keep(home: Path, *, events: Iterable[Path], logs: Iterable[Path]) -> None:
 
 def recorded(folder: SessionFolder) -> tuple[Path, str] | None:
     """Where the record of the lab that runs here is, else that of the last one, else what a lab
-    left that was killed; with words that say which."""
+    left that was killed; with that word: running, ended, killed."""
     session = folder.read()
     cluster, last = folder.path / CLUSTER_NAME, last_folder(folder.path)
     if session is not None and session.conductor.alive():
-        return cluster, f"the {session.lab} lab that runs"
+        return cluster, "running"
     if (last / FACTS_NAME).is_file():
-        return last, "the last lab"
+        return last, "ended"
     if (cluster / FACTS_NAME).is_file():
-        return cluster, "the last lab, which was killed"
+        return cluster, "killed"
     return None
 
 
