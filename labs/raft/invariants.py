@@ -9,21 +9,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from labs.raft.promises import Promises
+from labs.raft.violation import InvariantViolated, raft_view
 from nodes.core import Append, Discard, Effect, Event, NodeId, Save, Started, Truncate
 from nodes.sim.cluster import Observer, SimCluster
 from protos import raft_pb2 as pb
 
+__all__ = ["InvariantViolated", "Logs", "Promises", "Terms", "invariants"]
+
 LEADER_COMPLETENESS_DEPTH = 200  # how many committed entries a new leader is asked for
-
-
-class InvariantViolated(Exception):
-    """Something that must never happen has happened; the message names it and the paper's
-    section."""
 
 
 def invariants() -> list[Observer]:
     """Fresh watchers for one run."""
-    return [Terms(), Logs()]
+    return [Terms(), Logs(), Promises()]
 
 
 class Terms:
@@ -46,22 +45,22 @@ class Terms:
             )  # Its disk was wiped: the term is forgotten, not the votes.
         if view.term < self.term_of.get(node, 0):
             raise InvariantViolated(
-                f"terms never go back (5.1): {node} was in term {self.term_of[node]} "
-                f"and is in term {view.term}"
+                "terms never go back (5.1)",
+                f"{node} was in term {self.term_of[node]} and is in term {view.term}",
             )
         self.term_of[node] = view.term
         if view.voted_for:
             earlier = self.votes.setdefault((node, view.term), view.voted_for)
             if earlier != view.voted_for:
                 raise InvariantViolated(
-                    f"one vote a term (5.2): in term {view.term} {node} voted for {earlier} "
-                    f"and then for {view.voted_for}"
+                    "one vote a term (5.2)",
+                    f"in term {view.term} {node} voted for {earlier} and then for {view.voted_for}",
                 )
         if view.role == pb.LEADER:
             other = self.leader_of.setdefault(view.term, node)
             if other != node:
                 raise InvariantViolated(
-                    f"election safety (5.2): {other} and {node} both lead term {view.term}"
+                    "election safety (5.2)", f"{other} and {node} both lead term {view.term}"
                 )
 
 
@@ -128,8 +127,9 @@ class Logs:
             case Truncate(_, from_index):
                 if view is not None and view.role == pb.LEADER:
                     raise InvariantViolated(
-                        f"leader append-only (5.3): {node} leads term {view.term} "
-                        f"and removed its own entries from {from_index} on"
+                        "leader append-only (5.3)",
+                        f"{node} leads term {view.term} "
+                        f"and removed its own entries from {from_index} on",
                     )
                 for index in [index for index in held if index >= from_index]:
                     del held[index]
@@ -138,7 +138,18 @@ class Logs:
                     del held[index]
             case Save(_, pb.Snapshot() as snapshot):
                 included = (snapshot.last_included_index, snapshot.last_included_term)
+                self.check_snapshot(node, *included)
                 self.snapshot[node] = included
+
+    def check_snapshot(self, node: NodeId, index: int, term: int) -> None:
+        """A snapshot says of which term its last entry was (section 7)."""
+        known = self.committed.get(index)
+        if known is not None and known.term != term:
+            raise InvariantViolated(
+                "snapshots name their last term (7)",
+                f"the snapshot of {node} ends with entry {index}, which has term {known.term}, "
+                f"and says that it has term {term}",
+            )
 
     def term_held(self, node: NodeId, index: int) -> int | None:
         """The term of the entry that the server holds at `index`, if it is still known."""
@@ -159,15 +170,17 @@ class Logs:
         known = self.entries.setdefault((entry.index, entry.term), (content, before))
         if known[0] != content:
             raise InvariantViolated(
-                f"log matching (5.3): two different entries have index {entry.index} "
-                f"and term {entry.term}; one is at {node}"
+                "log matching (5.3)",
+                f"two different entries have index {entry.index} "
+                f"and term {entry.term}; one is at {node}",
             )
         if known[1] is None:
             self.entries[(entry.index, entry.term)] = (content, before)
         elif before is not None and known[1] != before:
             raise InvariantViolated(
-                f"log matching (5.3): before entry {entry.index} of term {entry.term} stands an "
-                f"entry of term {known[1]} in one log, and of term {before} in that of {node}"
+                "log matching (5.3)",
+                f"before entry {entry.index} of term {entry.term} stands an "
+                f"entry of term {known[1]} in one log, and of term {before} in that of {node}",
             )
 
     def check_commit(self, node: NodeId, view: pb.RaftView) -> None:
@@ -175,36 +188,57 @@ class Logs:
         before = self.commit_index.get(node, 0)
         if view.commit_index < before:
             raise InvariantViolated(
-                f"commit_index never goes back: {node} had {before} and has {view.commit_index}"
+                "commit_index never goes back", f"{node} had {before} and has {view.commit_index}"
             )
         self.commit_index[node] = view.commit_index
+        if view.last_log_index < view.commit_index:
+            raise InvariantViolated(
+                "committed entries stay (5.4)",
+                f"{node} had committed up to {view.commit_index}, "
+                f"and its log now ends at {view.last_log_index}",
+            )
+        if before < view.commit_index and view.role == pb.LEADER:
+            self.check_own_term(node, view)
         for index in range(before + 1, view.commit_index + 1):
             term = self.term_held(node, index)
             if term is None:
                 if index > self.snapshot[node][0]:
                     raise InvariantViolated(
-                        f"{node} committed entry {index}, which it does not hold"
+                        "what is committed is held",
+                        f"{node} committed entry {index}, which it does not hold",
                     )
                 continue
             known = self.committed.setdefault(index, Committed(term, view.term))
             if known.term != term:
                 raise InvariantViolated(
-                    f"state machine safety (5.4.3): entry {index} was committed with term "
-                    f"{known.term}, and {node} committed one of term {term}"
+                    "state machine safety (5.4.3)",
+                    f"entry {index} was committed with term "
+                    f"{known.term}, and {node} committed one of term {term}",
                 )
+
+    def check_own_term(self, node: NodeId, view: pb.RaftView) -> None:
+        """A leader counts copies of entries of its own term only (5.4.2, Figure 8)."""
+        term = self.term_held(node, view.commit_index)
+        if term is not None and term != view.term:
+            raise InvariantViolated(
+                "leaders commit entries of their own term (5.4.2)",
+                f"{node} leads term {view.term} and committed entry {view.commit_index} "
+                f"of term {term}",
+            )
 
     def check_applied(self, node: NodeId, view: pb.RaftView) -> None:
         """Servers that applied equally much applied the same (state machine safety, 5.4.3)."""
         if view.last_applied > view.commit_index:
             raise InvariantViolated(
+                "applied only when committed (5.3)",
                 f"{node} applied entry {view.last_applied} before it was committed "
-                f"({view.commit_index})"
+                f"({view.commit_index})",
             )
         known = self.state_at.setdefault(view.last_applied, (view.applied_digest, node))
         if known[0] != view.applied_digest:
             raise InvariantViolated(
-                f"state machine safety (5.4.3): after entry {view.last_applied} the states of "
-                f"{known[1]} and {node} differ"
+                "state machine safety (5.4.3)",
+                f"after entry {view.last_applied} the states of {known[1]} and {node} differ",
             )
 
     def check_completeness(self, node: NodeId, view: pb.RaftView) -> None:
@@ -217,13 +251,8 @@ class Logs:
             term = self.term_held(node, index)
             if term != known.term:
                 raise InvariantViolated(
-                    f"leader completeness (5.4): {node} leads term {view.term} with "
+                    "leader completeness (5.4)",
+                    f"{node} leads term {view.term} with "
                     f"{'nothing' if term is None else f'term {term}'} at entry {index}, "
-                    f"which was committed with term {known.term}"
+                    f"which was committed with term {known.term}",
                 )
-
-
-def raft_view(cluster: SimCluster, node: NodeId) -> pb.RaftView | None:
-    """What the server shows now; None while it is down."""
-    view = cluster.view_now(node)
-    return view if isinstance(view, pb.RaftView) else None

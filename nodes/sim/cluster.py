@@ -194,6 +194,10 @@ class SimCluster:
         """Up, down or paused."""
         return self._nodes[node].state
 
+    def between_steps(self, node: NodeId) -> bool:
+        """It is up, and all effects of its latest step were carried out: for invariants."""
+        return self._nodes[node].between_steps
+
     async def set_links(self, wanted: Mapping[Link, LinkState]) -> None:
         """See World.set_links."""
         self.network.set_links(wanted)

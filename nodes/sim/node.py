@@ -100,6 +100,11 @@ class SimNode:
             frozen()
         self._work()
 
+    @property
+    def between_steps(self) -> bool:
+        """Up, and nothing is half done."""
+        return self.state == NodeState.UP and not self._busy
+
     # -------------------------------------------------------------------------------------- events
 
     def take(self, event: Event, timer_generation: int = 0) -> None:
