@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from labs.kit import cli_bench, cli_client, cli_fault, cli_session, cli_timeline
+from labs.kit import cli_bench, cli_client, cli_fault, cli_run, cli_session, cli_timeline
 from labs.kit.errors import COULD_NOT, DONE, LabError, nearest
 from labs.kit.output import print_json, tell
 from labs.kit.text import visible
@@ -29,6 +29,7 @@ cli_session.add_to(app)
 app.add_typer(cli_fault.app, name="fault")
 cli_client.add_to(app)
 cli_bench.add_to(app)
+cli_run.add_to(app)
 cli_timeline.add_to(app)
 
 

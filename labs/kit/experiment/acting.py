@@ -62,7 +62,7 @@ def seen_to_act(
     if injection.acted is not None:
         return injection.acted
     fault = injection.fault
-    from_ms = injection.at_ms + SETTLE_MS
+    from_ms = injection.in_force_ms + SETTLE_MS
     until_ms = float("inf") if injection.until_ms is None else injection.until_ms
     messages = carried(events, from_ms, until_ms)
     match fault:
@@ -77,7 +77,10 @@ def seen_to_act(
             late = [
                 one.received_ms - one.sent_ms >= least_ms
                 for one in messages
-                if (one.source, one.target) in pairs and one.received_ms is not None
+                if (one.source, one.target) in pairs
+                and one.received_ms is not None
+                # What still waits when the delay ends may then arrive at once.
+                and one.sent_ms < until_ms - delay_ms - jitter_ms
             ]
             return all(late) if late else None
         case kinds.Lose():

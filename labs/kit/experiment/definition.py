@@ -28,6 +28,7 @@ class Variant:
     nodes: int | None = None
     invariants: bool = True  # in simulation; not where the variant breaks one on purpose
     short: bool = True  # takes part in short runs, too
+    short_real: bool = True  # and in short ones on real processes, which take their time
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,8 @@ class Experiment:
             return self.trials_sim_short if short else self.trials_sim
         return self.trials_real_short if short else self.trials_real
 
-    def chosen_variants(self, *, short: bool) -> tuple[Variant, ...]:
+    def chosen_variants(self, *, simulated: bool, short: bool) -> tuple[Variant, ...]:
         """Those that take part."""
-        return tuple(one for one in self.variants if one.short or not short)
+        if not short:
+            return self.variants
+        return tuple(one for one in self.variants if one.short and (simulated or one.short_real))

@@ -186,7 +186,7 @@ def _trials(order: Order, tell: Progress) -> Iterator[tuple[Variant, int, int]]:
     if order.runtime not in order.experiment.runtimes:
         runtimes = ", ".join(order.experiment.runtimes)
         raise LabError(f"{order.experiment.id} runs in {runtimes}, not in {order.runtime}")
-    variants = order.experiment.chosen_variants(short=order.short)
+    variants = order.experiment.chosen_variants(simulated=order.simulated, short=order.short)
     count = order.trial_count()
     for number in range(1, count + 1):
         for variant in variants:

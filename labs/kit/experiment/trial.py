@@ -34,6 +34,7 @@ class Injection:
 
     fault: Fault
     at_ms: float
+    in_force_ms: float  # when it had been brought about
     until_ms: float | None = None
     acted: bool | None = None  # known at once for nodes, from the events for links and calls
     sentence: str = ""
@@ -130,7 +131,8 @@ class Trial:
                 self._all_over(at_ms)
             done = await self.cluster.faults.inject(fault)
             acted = self._acted(fault)
-            self.injections.append(Injection(fault, at_ms, acted=acted, sentence=done.sentence))
+            now_ms = self.now_ms()
+            self.injections.append(Injection(fault, at_ms, now_ms, None, acted, done.sentence))
 
     async def heal(self) -> None:
         """Undoes every fault."""
@@ -197,11 +199,16 @@ class Trial:
             and within.holds(sample.ended_ns / 1e6)
         ]
 
-    async def read_everywhere(self, workload: Workload) -> FinalReads:
-        """The final reads, of every key and on every node; the run counts only with them."""
-        self.finals = await final_reads(self.cluster, workload, within_ms=30 * self.timeout_ms)
-        for missing in self.finals.missing(self.cluster.nodes, workload.generator.keys):
-            self.evidence.require(False, missing)
+    async def read_everywhere(self, workload: Workload, *, agree: bool = True) -> FinalReads:
+        """The final reads, of every key and on every node; the run counts only with them. `agree`
+        False where nodes may differ for ever, which is a finding then."""
+        within_ms = (30 if agree else 8) * self.timeout_ms
+        self.finals = await final_reads(self.cluster, workload, within_ms=within_ms)
+        missing = self.finals.missing(self.cluster.nodes, workload.generator.keys)
+        if agree:
+            missing += [f"{node} holds something else" for node in self.finals.differing()]
+        for one in missing:
+            self.evidence.require(False, one)
         return self.finals
 
     # ------------------------------------------------------------------------------ measuring

@@ -22,15 +22,13 @@ class FinalReads:
     at_nodes: dict[NodeId, dict[str, Any]] = field(default_factory=dict)
 
     def missing(self, nodes: Iterable[NodeId], keys: Iterable[str]) -> list[str]:
-        """What was not read, or differs; one clause each."""
+        """What was not read; one clause each."""
         found = [f"no final read of {key}" for key in keys if key not in self.values]
-        for node in nodes:
-            held = self.at_nodes.get(node)
-            if held is None:
-                found.append(f"no final read on {node}")
-            elif held != self.values:
-                found.append(f"{node} holds something else than the final reads")
-        return found
+        return found + [f"no final read on {node}" for node in nodes if node not in self.at_nodes]
+
+    def differing(self) -> list[NodeId]:
+        """The nodes that hold something else than the final reads returned."""
+        return [node for node, held in self.at_nodes.items() if held != self.values]
 
     def lost_appends(self, samples: Iterable[Sample]) -> int:
         """How many acknowledged appends are in no list any more."""

@@ -223,15 +223,15 @@ PARTITION_LEADER = raft_experiment(
 # ------------------------------------------------------------------------ asymmetric-partition
 
 
-async def deafen_follower(trial: Trial) -> None:
-    """One follower can send and hears nothing: it takes the leader for dead, and says so."""
+async def cut_one_link(trial: Trial) -> None:
+    """One link of ten is cut, that between the leader and one follower: it takes the leader for
+    dead, and all the others, who hear both, know better."""
     watch, workload = await warmed_up(trial)
     leader = await watch.leader()
-    deaf = watch.others(leader)[0]
+    apart = watch.others(leader)[0]
     trial.notes["term"] = (await watch.seen(leader)).term
     trial.phase("during")
-    cuts = (kinds.Cut(node, deaf, one_way=True) for node in watch.others(deaf))
-    await trial.inject(*cuts)
+    await trial.inject(kinds.Cut(leader, apart))
     await trial.sleep(trial.number_of("during_ms"))
     trial.end_phase()
     views = [await view_of(trial, node) for node in trial.cluster.nodes]
@@ -240,8 +240,8 @@ async def deafen_follower(trial: Trial) -> None:
     trial.judged_by("append-list")
 
 
-def analyse_deaf(trial: Trial) -> None:
-    """How much a single server disturbs the rest."""
+def analyse_one_link(trial: Trial) -> None:
+    """How much a single link disturbs everyone."""
     trial.measure_variant("term_growth", trial.notes["term_after"] - trial.notes["term"])
     trial.measure_variant("leader_changes", leader_changes(trial, trial.in_phase("during")))
     trial.measure_variant("throughput", per_second(trial, "during"))
@@ -282,11 +282,11 @@ def _of_protection(variant: Variant) -> tuple[Measurement, ...]:
 
 ASYMMETRIC_PARTITION = raft_experiment(
     id="asymmetric-partition",
-    title="A follower that can send and hears nothing",
-    question="Can one server with a broken network bring down a healthy majority, "
+    title="A partition that not everyone sees",
+    question="Can one broken link of ten keep a healthy cluster from serving, "
     "and what does PreVote do about it?",
-    trial=deafen_follower,
-    analyse=analyse_deaf,
+    trial=cut_one_link,
+    analyse=analyse_one_link,
     faults=("cut",),
     params=TIMEOUTS,
     settings=(DURING,),
@@ -297,9 +297,9 @@ ASYMMETRIC_PARTITION = raft_experiment(
     expectations=(
         Expectation(
             "one-disturbs-all",
-            "without protection one deaf server deposes the leader again and again",
+            "without protection one broken link deposes a leader that a majority hears",
             lambda m: (
-                m.value("leader_changes_neither") >= 2 and m.value("term_growth_neither") >= 4
+                m.value("leader_changes_neither") >= 1 and m.value("term_growth_neither") >= 1
             ),
             ("leader_changes_neither", "term_growth_neither"),
         ),

@@ -94,7 +94,7 @@ def _newest_before(read: Sample, acknowledged: list[Sample]) -> int:
 
 MODES = (
     Variant("stale", {"reads": "stale"}),
-    Variant("lease", {"reads": "lease"}),
+    Variant("lease", {"reads": "lease"}, short_real=False),
     Variant("lease_skew", {"reads": "lease", "lease_clock": "wall"}),
     Variant("lease_pause", {"reads": "lease"}, short=False),
     Variant("readindex", {"reads": "readindex"}),
@@ -207,8 +207,8 @@ def analyse_cost(trial: Trial) -> None:
 COSTS = (
     Variant("readindex", {"reads": "readindex"}),
     Variant("lease", {"reads": "lease"}),
-    Variant("stale", {"reads": "stale"}),
-    Variant("write"),
+    Variant("stale", {"reads": "stale"}, short_real=False),
+    Variant("write", short_real=False),
 )
 
 

@@ -47,7 +47,9 @@ async def warmed_up(trial: Trial, *, before_ms: float = 400) -> tuple[Watch, Wor
     return watch, workload
 
 
-async def settled(trial: Trial, workload: Workload, *, after_ms: float = 200) -> None:
+async def settled(
+    trial: Trial, workload: Workload, *, after_ms: float = 200, agree: bool = True
+) -> None:
     """Heals, goes on for a while, ends the clients, reads everything everywhere, counts losses."""
     await trial.heal()
     trial.phase("after")
@@ -57,7 +59,7 @@ async def settled(trial: Trial, workload: Workload, *, after_ms: float = 200) ->
     await trial.sleep(after_ms)
     await workload.stop()
     trial.end_phase()
-    finals = await trial.read_everywhere(workload)
+    finals = await trial.read_everywhere(workload, agree=agree)
     if workload.generator.model == Appends.model:
         trial.measure(LOST.name, finals.lost_appends(trial.operations()))
 

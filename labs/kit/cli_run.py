@@ -1,0 +1,331 @@
+"""`lab run LAB EXPERIMENT`: a measured experiment on a cluster of its own."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from labs.kit.errors import ANSWER_IS_NO, COULD_NOT, DONE, LabError, nearest
+from labs.kit.output import JsonFlag, print_json, tell
+from labs.kit.text import visible
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from labs.kit.experiment import Experiment
+    from labs.kit.experiment.runner import Order, Run
+    from labs.kit.lab import Lab, Value
+    from labs.kit.runs import RunFolder
+
+CHOICES = ("sim", "auto", "local", "compose")
+TRIALS_MAX = 100_000
+PLAIN_WIDTH = 160  # of a table that goes into a file or a pipe
+STATUS_OF = {"pass": DONE, "fail": ANSWER_IS_NO, "unknown": COULD_NOT, "invalid": COULD_NOT}
+_SAID = {
+    "pass": "every claim holds",
+    "fail": "a claim does not hold",
+    "unknown": "it could not be told whether every claim holds",
+    "invalid": "INVALID: this run proves nothing",
+}
+
+
+def add_to(app: typer.Typer) -> None:
+    """Registers the command."""
+    app.command()(run)
+
+
+def run(
+    lab: Annotated[
+        str | None, typer.Argument(metavar="LAB", help="As `lab list` names it.")
+    ] = None,
+    experiment: Annotated[
+        str | None,
+        typer.Argument(metavar="EXPERIMENT", help="Which one; without it, they are listed."),
+    ] = None,
+    runtime: Annotated[
+        str, typer.Option(help="sim, local, compose, or auto.", metavar="NAME")
+    ] = "sim",
+    seed: Annotated[int, typer.Option(help="Decides all that is random.", metavar="S")] = 1,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="A setting of the experiment or of the lab.", metavar="KEY=VALUE"
+        ),
+    ] = None,
+    trials: Annotated[int | None, typer.Option(help="Trials of each variant.", metavar="N")] = None,
+    short: Annotated[bool, typer.Option("--short", help="Less of everything.")] = False,
+    kept: Annotated[bool, typer.Option("--list", help="Instead: runs that were kept.")] = False,
+    json: JsonFlag = False,
+) -> int:
+    """Run a measured experiment. Examples: lab run raft; lab run raft leader-crash --runtime local
+
+    Every run leaves a folder below .lab/runs with its report, history, events and schedule.
+    """
+    if kept:
+        return _list_kept(lab, json=json)
+    if lab is None:
+        raise LabError("name a lab, as in `lab run raft`; `lab list` shows them")
+    from labs.kit.experiment.registry import load_experiments
+    from labs.kit.registry import load_lab
+
+    found = load_lab(lab)
+    experiments = load_experiments(found)
+    if experiment is None:
+        return _list_experiments(found, experiments, json=json)
+    _refuse_nonsense(runtime, seed, trials)
+    order = _order(found, experiments, experiment, runtime, seed, settings or [], trials, short)
+    folder, report = _carry_out(order)
+    if json:
+        print_json(report | {"folder": str(folder.path)})
+    else:
+        _show(report)
+    _tell_end(report, folder)
+    return STATUS_OF[str(report["status"])]
+
+
+def _order(
+    lab: Lab,
+    experiments: Sequence[Experiment],
+    name: str,
+    runtime: str,
+    seed: int,
+    assignments: Sequence[str],
+    trials: int | None,
+    short: bool,
+) -> Order:
+    from labs.kit.experiment.runner import Order, find_experiment
+
+    chosen = find_experiment(experiments, name)
+    own, params = _settings(lab, chosen, assignments)
+    order = Order(lab, chosen, _runtime(runtime), seed, own, params, trials, short)
+    for variant in chosen.chosen_variants(simulated=order.simulated, short=short):
+        order.spec(variant, seed)  # what does not go together is refused before anything starts
+    return order
+
+
+def _settings(
+    lab: Lab, experiment: Experiment, assignments: Sequence[str]
+) -> tuple[dict[str, Value], dict[str, Value]]:
+    """The experiment's own settings, and the lab's. Raises LabError for what is neither."""
+    from dataclasses import replace
+
+    from labs.kit.settings import parse_assignments
+
+    both = replace(lab, settings=(*experiment.settings, *lab.settings))
+    values = parse_assignments(both, assignments)
+    names = {setting.name for setting in experiment.settings}
+    own = {name: value for name, value in values.items() if name in names}
+    return own, {name: value for name, value in values.items() if name not in names}
+
+
+def _runtime(requested: str) -> str:
+    if requested == "sim":
+        return requested
+    from labs.kit.runtime import choose_runtime
+
+    choice = choose_runtime(requested)
+    tell(choice.sentence())
+    return choice.name
+
+
+def _carry_out(order: Order) -> tuple[RunFolder, dict[str, Any]]:
+    from labs.kit.runs import keep, new_run_folder
+    from labs.kit.session import home_folder
+
+    folder = new_run_folder(
+        home_folder(), order.lab.id, order.experiment.id, order.runtime, order.seed
+    )
+    try:
+        with _progress() as progress:
+            done = _run(order, folder, progress)
+    except BaseException:
+        _remove_if_empty(folder)
+        raise
+    return folder, keep(folder, done)
+
+
+def _run(order: Order, folder: RunFolder, progress: Callable[[str], None]) -> Run:
+    from nodes.cluster.api import RuntimeFailure
+    from nodes.cluster.faults import FaultRefused
+
+    try:
+        if order.simulated:
+            from labs.kit.experiment.runner import run_in_simulation
+
+            with _sigterm_interrupts():
+                return run_in_simulation(order, progress)
+        return _on_processes(order, folder, progress)
+    except (RuntimeFailure, FaultRefused) as error:
+        raise LabError(str(error)) from error
+
+
+def _on_processes(order: Order, folder: RunFolder, progress: Callable[[str], None]) -> Run:
+    """Ctrl-C and SIGTERM both end every node, and then us."""
+    import asyncio
+
+    from labs.kit.experiment.runner import run_on_processes
+
+    received: list[signal.Signals] = []
+
+    async def work() -> Run:
+        loop = asyncio.get_running_loop()
+        task = asyncio.ensure_future(run_on_processes(order, folder.path, progress))
+
+        def interrupt(number: signal.Signals) -> None:
+            if not received:  # a second one must not stop the clean-up
+                task.cancel()
+            received.append(number)
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, interrupt, number)
+        return await task
+
+    try:
+        return asyncio.run(work())
+    except asyncio.CancelledError:
+        if not received:
+            raise  # nobody asked for it: a bug, which must not look like Ctrl-C
+        by = received[0].name
+        raise LabError(f"interrupted by {by}; everything that it started has ended") from None
+
+
+@contextmanager
+def _sigterm_interrupts() -> Iterator[None]:
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str], None]]:
+    """On a terminal one line that changes, elsewhere a line now and then."""
+    if not sys.stderr.isatty():
+        latest = [""]
+
+        def line(text: str) -> None:
+            trial = text.split(",")[0]
+            if trial != latest[0]:
+                latest[0] = trial
+                number = trial.split(" trial ")[-1].split(" of ")[0]
+                if number.isdigit() and (int(number) <= 3 or int(number) % 10 == 0):
+                    tell(visible(trial))
+
+        yield line
+        return
+
+    def rewrite(text: str) -> None:
+        print(f"\r\x1b[K{visible(text)}", end="", file=sys.stderr, flush=True)
+
+    try:
+        yield rewrite
+    finally:
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def _remove_if_empty(folder: RunFolder) -> None:
+    """A run that was interrupted leaves only what there is to read."""
+    import shutil
+
+    shutil.rmtree(folder.path / "nodes", ignore_errors=True)
+    if not any(folder.path.iterdir()):
+        folder.path.rmdir()
+
+
+# ---------------------------------------------------------------------------------- what is shown
+
+
+def _show(report: dict[str, Any]) -> None:
+    from labs.kit.experiment.table import measurements_table, verdicts_table
+
+    _print(measurements_table(report), verdicts_table(report))
+
+
+def _print(*tables: Table) -> None:
+    from rich.console import Console
+
+    console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False)
+    for table in tables:
+        console.print(table)
+
+
+def _tell_end(report: dict[str, Any], folder: RunFolder) -> None:
+    status = str(report["status"])
+    for clause in report["invalid"]:
+        tell(f"missing: {visible(clause)}")
+    for one in report["verdicts"]:
+        if one["holds"] is not True:
+            tell(f"{one['id']}: {visible(one['claim'])}: {visible(one['observed'])}")
+    factor = report["calibration"]["cpu_factor"]
+    tell(
+        f"{_SAID[status]}; {len(report['trials'])} trials in {report['elapsed_s']:.0f} s "
+        f"on a machine {factor} times as slow as the reference"
+    )
+    tell(f"again: {visible(str(report['command']))}")
+    tell(f"folder: {visible(str(folder.path))}")
+
+
+def _list_experiments(lab: Lab, experiments: Sequence[Experiment], *, json: bool) -> int:
+    if json:
+        print_json(
+            {
+                "lab": lab.id,
+                "experiments": [
+                    {
+                        "id": one.id,
+                        "title": one.title,
+                        "question": one.question,
+                        "runtimes": list(one.runtimes),
+                        "settings": {setting.name: setting.default for setting in one.settings},
+                        "measurements": {
+                            measured.name: {"unit": measured.unit, "meaning": measured.meaning}
+                            for measured in one.measurements
+                        },
+                    }
+                    for one in experiments
+                ],
+            }
+        )
+        return DONE
+    from labs.kit.experiment.table import experiments_table
+
+    _print(experiments_table(lab.id, experiments))
+    tell(f"run one: lab run {lab.id} {experiments[0].id}")
+    return DONE
+
+
+def _list_kept(lab: str | None, *, json: bool) -> int:
+    from labs.kit.runs import listed, run_folders
+    from labs.kit.session import home_folder
+
+    rows = [
+        row
+        for row in listed(run_folders(home_folder()))
+        if lab is None or f"-{lab}-" in str(row["name"])
+    ]
+    if json:
+        print_json({"runs": rows})
+    else:
+        for row in rows:
+            print(f"{row['status']:9}  {visible(str(row['name']))}")
+    if not rows:
+        tell("no run was kept yet; `lab run LAB EXPERIMENT` makes one")
+    return DONE
+
+
+def _refuse_nonsense(runtime: str, seed: int, trials: int | None) -> None:
+    if runtime not in CHOICES:
+        raise LabError(f"--runtime {visible(runtime)}: {nearest(runtime, CHOICES)}")
+    if seed < 0:
+        raise LabError(f"--seed {seed}: expected 0 or more")
+    if trials is not None and not 1 <= trials <= TRIALS_MAX:
+        raise LabError(f"--trials {trials}: expected 1 to {TRIALS_MAX}")
