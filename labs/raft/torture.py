@@ -94,17 +94,19 @@ async def highest_term(cluster: ChaosCluster) -> int:
     return max(view.term for view in (await views(cluster)).values())
 
 
-async def settled(cluster: ChaosCluster) -> str:
+async def settled(cluster: ChaosCluster, *, within_units: int = 20) -> str:
     """Waits until there is a leader that serves; returns it."""
 
     async def leader() -> str | None:
         leading = [(view.term, node) for node, view in (await views(cluster)).items() if view.ready]
         return max(leading)[1] if leading else None
 
-    return await cluster.until("a leader that serves", leader, within_ms=20 * unit_ms(cluster))
+    return await cluster.until(
+        "a leader that serves", leader, within_ms=within_units * unit_ms(cluster)
+    )
 
 
-async def caught_up(cluster: ChaosCluster) -> None:
+async def caught_up(cluster: ChaosCluster, *, within_units: int = 30) -> None:
     """Waits until every server has applied everything, and votes."""
 
     async def equal() -> bool:
@@ -114,7 +116,7 @@ async def caught_up(cluster: ChaosCluster) -> None:
         lost = any(view.recovering for view in shown.values())
         return len(shown) == len(cluster.nodes) and len(states | indexes) == 2 and not lost
 
-    await cluster.until("all servers equal", equal, within_ms=30 * unit_ms(cluster))
+    await cluster.until("all servers equal", equal, within_ms=within_units * unit_ms(cluster))
 
 
 async def final_values(cluster: ChaosCluster, keys: tuple[str, ...]) -> dict[str, bytes]:

@@ -308,6 +308,14 @@ class SimCluster:
             if self._main is not None:
                 self._main.cancel()
 
+    def callback_failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """What is raised in a timer, such as a disk's refusal, ends the run, too."""
+        error = context.get("exception")
+        if "handle" in context and isinstance(error, Exception):
+            self.fail(error)
+        else:
+            loop.default_exception_handler(context)
+
     # ------------------------------------------------------------------------------------- plumbing
 
     def _deliver(self, target: NodeId, caller: Caller, request: Message, message: str) -> bool:
@@ -393,6 +401,7 @@ def simulate(
 
     async def main() -> T:
         cluster = SimCluster(spec, options=options, cores=cores, observers=observers)
+        cluster.loop.set_exception_handler(cluster.callback_failed)
         try:
             async with cluster:
                 result = await program(cluster)

@@ -1,0 +1,152 @@
+"""One seed, from nothing to its outcome: a pure function."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Any, Final, Literal
+
+from labs.kit.appends import History, HistoryWrong
+from labs.kit.chaos import Swarm, draw_schedule
+from labs.kit.fuzz.target import Case, Evidence, FuzzTarget, Livelock, Load, NotLive, observers_of
+from labs.kit.schedule import Schedule
+from nodes.cluster.api import ClusterSpec
+from nodes.sim.cluster import SimCluster, simulate
+from nodes.sim.disk import MisuseOfDisk
+from nodes.timeline import TimelineEvent, merge
+
+Verdict = Literal["passed", "failed", "vacuous"]
+QUIET_UNITS: Final = 2  # at the beginning, so that there is something to disturb
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What was broken: `promise` is the same for all failures of one kind."""
+
+    promise: str
+    message: str
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a case. A vacuous run proves nothing, and `why_vacuous` says what it lacked.
+
+    `steps` counts what the nodes did and `digest` sums it up: equal for equal runs.
+    """
+
+    seed: int
+    verdict: Verdict
+    failure: Failure | None
+    why_vacuous: str
+    faults: int
+    acknowledged: int
+    reads: int
+    steps: int
+    digest: str
+    virtual_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An outcome with everything that led to it."""
+
+    outcome: Outcome
+    nodes: tuple[str, ...]
+    schedule: Schedule
+    events: Sequence[TimelineEvent]
+    history: History
+
+
+def schedule_of(target: FuzzTarget, case: Case, spec: ClusterSpec) -> Schedule:
+    """The faults of a case: its own, or those that its seed draws."""
+    if case.schedule is not None:
+        return case.schedule
+    unit_ms = target.unit_ms(spec)
+    swarm = Swarm(Random(f"{case.seed}:chaos"), spec.node_ids, unit_ms, kinds=target.faults)
+    return draw_schedule(swarm, from_ms=QUIET_UNITS * unit_ms, until_ms=case.duration_ms)
+
+
+def run_case(target: FuzzTarget, case: Case) -> Outcome:
+    """Runs it. Raises whatever is wrong with the fuzzer itself."""
+    return record_case(target, case, events=False).outcome
+
+
+def record_case(target: FuzzTarget, case: Case, *, events: bool = True) -> Record:
+    """Runs it and keeps what happened."""
+    drawn = target.draw(case.seed)
+    schedule = schedule_of(target, case, drawn.spec)
+    clients = drawn.clients if case.clients is None else case.clients
+    load = Load(case.seed, schedule, case.duration_ms, clients, drawn.pause_ms)
+    evidence = Evidence()
+    clusters: list[SimCluster] = []
+
+    async def program(cluster: SimCluster) -> None:
+        clusters.append(cluster)
+        await target.program(cluster, load, evidence)
+
+    failure: Failure | None = None
+    try:
+        simulate(
+            target.spec_with(drawn.spec, case.mutant),
+            program,
+            options=replace(drawn.options, record=events),
+            observers=observers_of(target),
+        )
+    except Exception as error:
+        (cluster,) = clusters
+        failure = _judged(target, cluster, error)
+        if failure is None:
+            raise
+    (cluster,) = clusters
+    why_vacuous = "" if failure is not None else _nothing_happened(evidence)
+    outcome = Outcome(
+        seed=case.seed,
+        verdict="failed" if failure else "vacuous" if why_vacuous else "passed",
+        failure=failure,
+        why_vacuous=why_vacuous,
+        faults=evidence.faults,
+        acknowledged=evidence.history.count("append", "ok"),
+        reads=evidence.history.count("read", "ok"),
+        steps=cluster.steps,
+        digest=cluster.digest,
+        virtual_ms=cluster.now_ms(),
+    )
+    timeline = merge([cluster.timeline])
+    return Record(outcome, drawn.spec.node_ids, schedule, timeline, evidence.history)
+
+
+def _judged(target: FuzzTarget, cluster: SimCluster, error: Exception) -> Failure | None:
+    """What the error says about the cluster; None when it is the fuzzer's own."""
+    at_ms = cluster.now_ms()
+    match error:
+        case HistoryWrong():
+            if error.operation is not None:
+                at_ms = error.operation.completed_ms or error.operation.invoked_ms
+            return Failure(error.promise, str(error), at_ms)
+        case NotLive():
+            return Failure(f"recovers after a heal: {error.what}", str(error), at_ms)
+        case Livelock():
+            return Failure("comes to rest", str(error), at_ms)
+        case MisuseOfDisk():
+            return Failure("orders that a disk can carry out", str(error), at_ms)
+    promise = target.promise_of(error)
+    if promise is not None:
+        return Failure(promise, str(error), at_ms)
+    if error is not cluster.failure:
+        return None
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    what = f"{type(error).__name__} in {frame.name}"
+    return Failure(f"never raises: {what}", f"{what}: {error}", at_ms)
+
+
+def _nothing_happened(evidence: Evidence) -> str:
+    """What a run lacked that would have made a pass mean something; empty when nothing."""
+    lacks: list[tuple[Any, str]] = [
+        (evidence.faults, "no fault acted"),
+        (evidence.acknowledged_under_faults, "no write was acknowledged while there were faults"),
+        (evidence.history.count("read", "ok"), "no read was answered"),
+    ]
+    return "; ".join(what for count, what in lacks if not count)
