@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 LINES_DEFAULT, LINES_MAX = 60, 100_000
 WIDTH_MIN, WIDTH_DEFAULT, WIDTH_MAX = 60, 100, 160
 _RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,100}")
+_NOT_SHOWN = frozenset({"nodes", "started_at"})
 _NOTHING = "nothing to show: no lab runs here and none has ended; start one with `lab up LAB`"
 
 
@@ -177,8 +178,10 @@ def _page(recording: Recording, found: Diagram) -> str:
     picture = svg(found, title=_heading(recording), fine=True)
     window = found.window
     shown = [one for one in recording.events if window.from_ms <= one.at_ms <= window.to_ms]
+    # Which nodes there are, the picture shows.
+    facts = {name: one for name, one in recording.report.items() if name not in _NOT_SHOWN}
     return page(
-        recording.report,
+        facts,
         picture,
         events=shown,
         lab=_lab(recording.lab),

@@ -52,10 +52,11 @@ def page(
             f"<h1>{_text(heading or 'Report')}</h1>",
             _facts(report),
             _verdicts(report.get("verdicts")),
-            _side_by_side(report),
+            _measurements(report.get("measurements")),
             _diagram(diagram_svg),
-            _rest(report),
             _events(events, lab),
+            _settings(report.get("settings")),
+            _rest(report),
         )
         if part
     )
@@ -166,20 +167,21 @@ def _answer(found: object) -> tuple[str, str]:
     return _WORDS_OF[found] if isinstance(found, bool) else _WORDS_OF[None]
 
 
-def _side_by_side(report: Mapping[str, Any]) -> str:
-    parts = []
-    measurements = report.get("measurements")
-    if isinstance(measurements, Mapping) and measurements:
-        rows = "".join(_measurement(str(name), one) for name, one in measurements.items())
-        parts.append(f"<div><h2>Measurements</h2><table>{rows}</table></div>")
-    settings = report.get("settings")
-    if isinstance(settings, Mapping) and settings:
-        rows = "".join(
-            f"<tr><td>{_text(str(name))}</td><td class='number'>{_text(value)}</td></tr>"
-            for name, value in settings.items()
-        )
-        parts.append(f"<div><h2>Settings</h2><table>{rows}</table></div>")
-    return f"<div class='columns'>{''.join(parts)}</div>" if parts else ""
+def _measurements(measurements: object) -> str:
+    if not isinstance(measurements, Mapping) or not measurements:
+        return ""
+    rows = "".join(_measurement(str(name), one) for name, one in measurements.items())
+    return f"<h2>Measurements</h2>\n<table>{rows}</table>"
+
+
+def _settings(settings: object) -> str:
+    if not isinstance(settings, Mapping) or not settings:
+        return ""
+    rows = "".join(
+        f"<tr><td>{_text(str(name))}</td><td class='number'>{_text(value)}</td></tr>"
+        for name, value in settings.items()
+    )
+    return f"<h2>Settings</h2>\n<table>{rows}</table>"
 
 
 def _measurement(name: str, one: object) -> str:
