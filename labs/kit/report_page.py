@@ -24,6 +24,9 @@ from nodes.timeline import TimelineEvent
 EVENTS_MAX: Final = 3000
 DETAIL_LENGTH_MAX: Final = 4000
 _FACTS: Final = ("lab", "experiment", "runtime", "seed")
+_FIGURE: Final = ("title", "value", "unit")
+_SENTENCES: Final = ("meaning",)
+COLUMNS_MAX: Final = 10
 _TABLES: Final = ("measurements", "verdicts", "settings")
 _WORDS_OF: Final = {True: ("yes", "yes"), False: ("no", "no"), None: ("unknown", "could not tell")}
 _PASSES: Final = frozenset({"pass", "passed", "true", "valid", "yes", "ok"})
@@ -137,9 +140,10 @@ def _verdict(name: str, verdict: object) -> tuple[str, tuple[str, str], object]:
     if not isinstance(verdict, Mapping):
         return name, _answer(verdict), ""
     left = dict(verdict)
-    for field in ("name", "title", "id", "promise"):
+    for field in ("claim", "title", "name", "id", "promise"):
         if isinstance(left.get(field), str):
             name = left.pop(field)
+            left.pop("id", None)
             break
     found: object = None
     for field in ("valid", "holds", "verdict", "passed", "ok"):
@@ -152,7 +156,9 @@ def _verdict(name: str, verdict: object) -> tuple[str, tuple[str, str], object]:
         said.append(counterexample["explanation"])
         del left["counterexample"]
     said += [
-        left.pop(field) for field in ("text", "reason", "explanation", "detail") if left.get(field)
+        left.pop(field)
+        for field in ("observed", "text", "reason", "explanation", "detail")
+        if left.get(field)
     ]
     left = {field: value for field, value in left.items() if value not in (None, "", [], {})}
     said += [f"{field} {_compact(value)}" for field, value in left.items()]
@@ -168,10 +174,32 @@ def _answer(found: object) -> tuple[str, str]:
 
 
 def _measurements(measurements: object) -> str:
+    """A row each. Whatever else a measurement holds has a column of its own, sentences last."""
     if not isinstance(measurements, Mapping) or not measurements:
         return ""
-    rows = "".join(_measurement(str(name), one) for name, one in measurements.items())
-    return f"<h2>Measurements</h2>\n<table>{rows}</table>"
+    rows = {
+        str(name): one if isinstance(one, Mapping) else {"value": one}
+        for name, one in measurements.items()
+    }
+    more = list(dict.fromkeys(str(key) for one in rows.values() for key in one))
+    more = [key for key in more if key not in (*_FIGURE, *_SENTENCES)][:COLUMNS_MAX]
+    said = [key for key in _SENTENCES if any(key in one for one in rows.values())]
+    heads = "".join(
+        f"<th>{_text(name)}</th>" for name in ("measurement", *_FIGURE[1:], *more, *said)
+    )
+    body = "\n".join(_measurement(name, one, more, said) for name, one in rows.items())
+    return f"<h2>Measurements</h2>\n<table><tr>{heads}</tr>\n{body}\n</table>"
+
+
+def _measurement(name: str, one: Mapping[Any, Any], more: list[str], said: list[str]) -> str:
+    def cell(key: str, kind: str) -> str:
+        value = one.get(key)
+        return f"<td class='{kind}'>{'' if value is None else _text(value)}</td>"
+
+    shown = [cell("value", "number") if one.get("value") is not None else "<td>-</td>"]
+    shown += [cell("unit", "short"), *(cell(key, "number") for key in more)]
+    shown += [cell(key, "") for key in said]
+    return f"<tr><td class='short'>{_text(str(one.get('title') or name))}</td>{''.join(shown)}</tr>"
 
 
 def _settings(settings: object) -> str:
@@ -182,18 +210,6 @@ def _settings(settings: object) -> str:
         for name, value in settings.items()
     )
     return f"<h2>Settings</h2>\n<table>{rows}</table>"
-
-
-def _measurement(name: str, one: object) -> str:
-    if not isinstance(one, Mapping):
-        return f"<tr><td>{_text(name)}</td><td class='number'>{_text(one)}</td><td></td></tr>"
-    more = {key: value for key, value in one.items() if key not in ("value", "unit", "title")}
-    shown = f"<code>{_text(more)}</code>" if more else ""
-    return (
-        f"<tr><td>{_text(str(one.get('title') or name))}</td>"
-        f"<td class='number'>{_text(one.get('value'))}</td><td>{_text(str(one.get('unit', '')))}"
-        f"</td><td>{shown}</td></tr>"
-    )
 
 
 def _rest(report: Mapping[str, Any]) -> str:

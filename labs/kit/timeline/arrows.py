@@ -139,7 +139,7 @@ def _arrow(sheet: Sheet, bundle: Bundle) -> str:
     end = staying(end_x, end_y, _HEAD_DOWN if down else _HEAD_UP)
     dashes = " stroke-dasharray='4 3'" if message.is_response else ""
     if message.fate == "lost":
-        end_y = begin_y + (end_y - begin_y) * LOST_SHARE
+        end_y = _beside_bands(sheet, begin_y + (end_y - begin_y) * LOST_SHARE, down)
         end_x = begin_x
         end = staying(end_x, end_y, _CROSS)
     elif message.fate == "open":
@@ -152,6 +152,15 @@ def _arrow(sheet: Sheet, bundle: Bundle) -> str:
         f"<g>{tooltip(_describe(bundle))}<line x1='{begin_x:.1f}' y1='{begin_y:.1f}' "
         f"x2='{end_x:.1f}' y2='{end_y:.1f}'{dashes}{width}/>{end}</g>"
     )
+
+
+def _beside_bands(sheet: Sheet, y: float, down: bool) -> float:
+    """A cross behind the band of a node in between would not be seen: it moves before the band."""
+    room = BAND_HEIGHT / 2 + 7
+    for lane in sheet.lanes.values():
+        if abs(y - lane) < room:
+            return lane - room if down else lane + room
+    return y
 
 
 def _describe(bundle: Bundle) -> str:

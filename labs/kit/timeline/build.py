@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from labs.kit.history import Entry, Operation, operations
 from labs.kit.lab import Lab, no_role
@@ -72,7 +73,7 @@ def diagram(
             for mark in marks(ordered, lanes, quiet, role_in_note, say)
             if _inside(window, mark.at_ms)
         ],
-        violation=violation,
+        violation=_one_line(violation),
         roles=lab.roles if lab is not None else (),
         remarks=_remarks(covered, lanes),
     )
@@ -161,6 +162,11 @@ def _window(
     begin = first if from_ms is None else from_ms
     end = last if to_ms is None else to_ms
     return Window(begin, max(end, begin))
+
+
+def _one_line(violation: Violation | None) -> Violation | None:
+    """An explanation may have several lines; a picture wraps them by itself."""
+    return violation and replace(violation, text=" ".join(violation.text.split()))
 
 
 def _inside(window: Window, at_ms: float) -> bool:

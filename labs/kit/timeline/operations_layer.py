@@ -3,6 +3,7 @@ ended."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
@@ -23,12 +24,13 @@ def rows_of(bars: Sequence[OperationBar], sheet: Sheet) -> list[list[OperationBa
     rows: list[list[OperationBar]] = []
     row_of_process: dict[int, int] = {}
     free_at: list[float] = []
+    left = Counter(bar.process for bar in bars)
     for bar in sorted(bars, key=lambda bar: (bar.began_ms, bar.number)):
         row = row_of_process.get(bar.process)
         if row is None:
             taken = set(row_of_process.values())
             free = [place for place, at in enumerate(free_at) if at <= bar.began_ms]
-            # A process that gave up never comes back, so its row is free for the next.
+            # A process that does not come back leaves its row to the next one.
             row = next((place for place in free if place not in taken), None)
             if row is None:
                 row = len(rows)
@@ -37,7 +39,8 @@ def rows_of(bars: Sequence[OperationBar], sheet: Sheet) -> list[list[OperationBa
             row_of_process[bar.process] = row
         rows[row].append(bar)
         free_at[row] = sheet.window.to_ms if bar.ended_ms is None else bar.ended_ms
-        if bar.outcome == "info":
+        left[bar.process] -= 1
+        if bar.outcome == "info" or not left[bar.process]:
             del row_of_process[bar.process]
     return rows
 

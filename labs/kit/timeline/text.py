@@ -20,7 +20,8 @@ from nodes.timeline import TimelineEvent
 
 LINES_MAX, WIDTH = 60, 100
 TIME_WIDTH: Final = 10
-ROUTINE_COUNT_MIN, ROUTINE_SHARE_MIN = 12, 0.25
+# What comes all the time: so many, or fewer that are a large share of all.
+ROUTINE_COUNT, ROUTINE_COUNT_MIN, ROUTINE_SHARE_MIN = 60, 12, 0.25
 DESCRIPTION_WIDTH_MIN: Final = 30
 UP, TOP, BETWEEN, GONE, FROZEN = "|", "#", "!", " ", ":"
 
@@ -64,7 +65,8 @@ def write(found: Diagram, *, lines_max: int = LINES_MAX, width: int = WIDTH) -> 
     routine = {
         kind
         for kind, count in counts.items()
-        if count > ROUTINE_COUNT_MIN and count > ROUTINE_SHARE_MIN * len(found.messages)
+        if count > ROUTINE_COUNT
+        or (count > ROUTINE_COUNT_MIN and count > ROUTINE_SHARE_MIN * len(found.messages))
     }
     lines = [*_lines(sorted(_rows(found), key=lambda row: (row.at_ms, row.order)), lanes, routine)]
     left_out = len(lines) - lines_max
@@ -101,13 +103,13 @@ def _rows(found: Diagram) -> Iterator[_Row]:
 
 
 def _lines(rows: Sequence[_Row], lanes: _Lanes, routine: set[str]) -> Iterator[str]:
-    """Neighbours of one routine kind become one line."""
+    """Messages of routine kinds that stand together become one line."""
     place = 0
     while place < len(rows):
         row = rows[place]
         end = place + 1
-        if row.message is not None and row.message.kind in routine:
-            while end < len(rows) and _folds(rows[end], row.message.kind):
+        if _is_routine(row, routine):
+            while end < len(rows) and _is_routine(rows[end], routine):
                 end += 1
         if end - place > 2:
             yield lanes.folded(rows[place:end])
@@ -116,8 +118,8 @@ def _lines(rows: Sequence[_Row], lanes: _Lanes, routine: set[str]) -> Iterator[s
         place = end
 
 
-def _folds(row: _Row, kind: str) -> bool:
-    return row.message is not None and row.message.kind == kind
+def _is_routine(row: _Row, routine: set[str]) -> bool:
+    return row.message is not None and row.message.kind in routine
 
 
 class _Lanes:
@@ -174,12 +176,13 @@ class _Lanes:
         return self._join(f"{row.at_ms:>{TIME_WIDTH},.1f}", cells, words)
 
     def folded(self, rows: Sequence[_Row]) -> str:
-        """Many messages of one kind."""
+        """Many messages of routine kinds."""
         messages = [row.message for row in rows if row.message is not None]
         lost = sum(message.fate == "lost" for message in messages)
         cells = self._cells(rows[-1].at_ms)
-        words = f"{len(messages)} {visible(messages[0].kind)}" + (f" ({lost} lost)" if lost else "")
-        words += f" since {rows[0].at_ms:,.1f}"
+        kinds = Counter(visible(message.kind) for message in messages).most_common()
+        words = f"since {rows[0].at_ms:,.1f}: " + (f"{lost} lost of " if lost else "")
+        words += ", ".join(f"{count} {kind}" for kind, count in kinds)
         return self._join(f"{rows[-1].at_ms:>{TIME_WIDTH},.1f}", cells, words)
 
     def _cells(self, at_ms: float) -> list[str]:

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from labs.kit.history import Entry
 from labs.kit.timeline import Violation, diagram, svg
 from labs.kit.timeline.arrows import ARROWS_MAX, ARROWS_MAX_FINE
-from labs.kit.timeline.sheet import BAND_HEIGHT, PLOT_WIDTH
+from labs.kit.timeline.operations_layer import rows_of
+from labs.kit.timeline.sheet import BAND_HEIGHT, PLOT_WIDTH, Sheet
 from labs.raft.lab import LAB
 from nodes.timeline import RECEIVED, TimelineEvent
 from tests.kit.timeline.script import Script, election
@@ -196,6 +197,35 @@ def test_many_operations_are_bundled_and_none_is_missing() -> None:
 def test_nothing_to_show_is_still_a_picture(events: Any, window: Any) -> None:
     """An empty record or an empty stretch of time draws an empty plot."""
     assert parsed(svg(diagram(events, **window))).tag == f"{SVG}svg"
+
+
+def test_the_cross_of_a_lost_message_is_seen() -> None:
+    """Bands lie over arrows; so a cross is never where a band is."""
+    nodes = [f"n{number}" for number in range(1, 8)]
+    script = Script().start(*nodes)
+    for source in nodes:
+        for target in nodes:
+            if source != target:
+                id = f"{source}-{target}"
+                script.send(id, source, target, 5.0).fail(id, source, target, 50.0, "deadline")
+    picture = svg(diagram(script.events))
+    drawn = [y2 for title, *_, y2 in arrows(picture) if "lost" in title]
+    assert len(drawn) == 42
+    for y in drawn:
+        for middle in lanes(picture).values():
+            assert abs(y - middle) > BAND_HEIGHT / 2 + 4
+
+
+def test_processes_in_turn_share_a_row() -> None:
+    """A client that begins anew under another number does not need a row of its own."""
+    history = []
+    for process in range(20):
+        at = process * 1_000_000
+        history.append(Entry(process, "invoke", "read", None, "x", at))
+        outcome: Any = "info" if process % 2 else "ok"
+        history.append(Entry(process, outcome, "read", 1, "x", at + 900_000))
+    found = diagram([], history)
+    assert len(rows_of(found.operations, Sheet(found.window))) == 1
 
 
 def test_words_do_not_overlap() -> None:

@@ -62,7 +62,7 @@ def test_routine_is_folded_and_its_losses_are_counted() -> None:
         script.message(f"h{number}", "n1", "n2", 10.0 + number, 10.5 + number, "Heartbeat")
     script.send("lost", "n1", "n2", 55.0, "Heartbeat").fail("lost", "n1", "n2", 90.0, "deadline")
     shown = text_diagram(script.events).splitlines()
-    assert shown[-1] == "      55.0     |     |   41 Heartbeat (1 lost) since 10.5"
+    assert shown[-1] == "      55.0     |     |   since 10.5: 1 lost of 41 Heartbeat"
 
 
 def test_clients_have_a_lane_and_what_went_wrong_has_a_line() -> None:
