@@ -103,7 +103,7 @@ def _order(
     chosen = find_experiment(experiments, name)
     own, params = _settings(lab, chosen, assignments)
     order = Order(lab, chosen, _runtime(runtime), seed, own, params, trials, short)
-    for variant in chosen.chosen_variants(simulated=order.simulated, short=short):
+    for variant in order.chosen_variants():
         order.spec(variant, seed)  # what does not go together is refused before anything starts
     return order
 

@@ -78,7 +78,7 @@ class Experiment:
     settings: tuple[Setting, ...] = ()
     short: Mapping[str, Value] = field(default_factory=dict)
     trials_sim: int = 20
-    trials_sim_short: int = 3
+    trials_sim_short: int = 1
     trials_real: int = 3
     trials_real_short: int = 1
     runtimes: tuple[str, ...] = RUNTIMES

@@ -38,6 +38,7 @@ class Order:
     params: Mapping[str, Value] = field(default_factory=dict)
     trials: int | None = None
     short: bool = False
+    variants: tuple[str, ...] = ()  # only these; empty: all
     faults_disabled: bool = False
 
     @property
@@ -49,6 +50,11 @@ class Order:
         """Of each variant."""
         usual = self.experiment.trials(simulated=self.simulated, short=self.short)
         return self.trials if self.trials is not None else usual
+
+    def chosen_variants(self) -> tuple[Variant, ...]:
+        """Those that take part."""
+        offered = self.experiment.chosen_variants(simulated=self.simulated, short=self.short)
+        return tuple(one for one in offered if not self.variants or one.name in self.variants)
 
     def own_settings(self) -> dict[str, Value]:
         """The experiment's settings: defaults, short ones, the user's."""
@@ -186,7 +192,7 @@ def _trials(order: Order, tell: Progress) -> Iterator[tuple[Variant, int, int]]:
     if order.runtime not in order.experiment.runtimes:
         runtimes = ", ".join(order.experiment.runtimes)
         raise LabError(f"{order.experiment.id} runs in {runtimes}, not in {order.runtime}")
-    variants = order.experiment.chosen_variants(simulated=order.simulated, short=order.short)
+    variants = order.chosen_variants()
     count = order.trial_count()
     for number in range(1, count + 1):
         for variant in variants:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+from labs.kit.check import Vacuous
 from labs.kit.experiment.evidence import Evidence, Phase
 from labs.kit.history import Recorder
 from labs.kit.lab import Value
@@ -116,8 +117,11 @@ class Trial:
             self.phases[-1].until_ms = self.now_ms()
 
     def in_phase(self, name: str) -> Phase:
-        """The phase of that name."""
-        return next(phase for phase in self.phases if phase.name == name)
+        """The phase of that name. Raises Vacuous when the trial never came to it."""
+        for phase in self.phases:
+            if phase.name == name:
+                return phase
+        raise Vacuous(f"the trial never came to the phase {name} the fault")
 
     # --------------------------------------------------------------------------------- faults
 

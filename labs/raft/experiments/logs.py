@@ -175,7 +175,6 @@ FIGURE_8 = raft_experiment(
     settings=(Setting("delay_ms", 120, "how late messages are where steps must be seen"),),
     variants=ENDS,
     trials_sim=10,
-    trials_sim_short=2,
     measurements=(
         Measurement(
             "majority_entries_overwritten_overwritten",
@@ -312,7 +311,6 @@ SNAPSHOT_CATCH_UP = raft_experiment(
     variants=WAYS,
     nodes=3,
     trials_sim=5,
-    trials_sim_short=1,
     measurements=tuple(one for variant in WAYS for one in _of_way(variant)),
     expectations=(
         Expectation(
@@ -379,7 +377,6 @@ LOST_FSYNC = raft_experiment(
     faults=("kill", "power-cut"),
     variants=SYNCS,
     trials_sim=10,
-    trials_sim_short=3,
     measurements=(
         Measurement(
             "acknowledged_writes_lost_fsync_on",

@@ -215,7 +215,6 @@ PARTITION_LEADER = raft_experiment(
             "with CheckQuorum the old leader steps down within two election timeouts (2 x 400 ms)",
             lambda m: m.value("old_leader_ms") <= 800,
             ("old_leader_ms",),
-            samples=3,
         ),
     ),
 )
@@ -290,7 +289,7 @@ ASYMMETRIC_PARTITION = raft_experiment(
     faults=("cut",),
     params=TIMEOUTS,
     settings=(DURING,),
-    short={"during_ms": 1600},
+    short={"during_ms": 1200},
     variants=PROTECTIONS,
     trials_sim=10,
     measurements=tuple(one for variant in PROTECTIONS for one in _of_protection(variant)),

@@ -141,7 +141,6 @@ STALE_READ = raft_experiment(
     short={"during_ms": 500},
     variants=MODES,
     trials_sim=10,
-    trials_sim_short=2,
     measurements=tuple(one for variant in MODES for one in _of_mode(variant)),
     expectations=(
         Expectation(
@@ -232,7 +231,6 @@ READ_COST = raft_experiment(
     short={"measure_ms": 500},
     variants=COSTS,
     trials_sim=10,
-    trials_sim_short=1,
     measurements=tuple(one for variant in COSTS for one in _of_cost(variant)),
     expectations=(
         Expectation(

@@ -18,7 +18,8 @@ from nodes.timeline import TimelineEvent
 from protos import raft_pb2 as pb
 
 KEYS = ("a", "b", "c")
-CLIENTS, PAUSE_MS = 3, 12.0
+CLIENTS = 3
+PAUSE_MS, PAUSE_REAL_MS = 20.0, 8.0  # real servers take longer to answer
 WARM_UP_OPERATIONS = 15
 LOST = Measurement(
     "acknowledged_writes_lost",
@@ -39,7 +40,8 @@ async def warmed_up(trial: Trial, *, before_ms: float = 400) -> tuple[Watch, Wor
     await watch.leader()
     trial.phase("warm-up")
     workload = trial.workload(Appends(KEYS, trial.rng))
-    workload.closed_loop(CLIENTS, pause_ms=PAUSE_MS)
+    simulated = trial.cluster.runtime == "sim"
+    workload.closed_loop(CLIENTS, pause_ms=PAUSE_MS if simulated else PAUSE_REAL_MS)
     await workload.progress(WARM_UP_OPERATIONS, within_ms=20 * trial.timeout_ms)
     await watch.leader()
     trial.phase("before")
