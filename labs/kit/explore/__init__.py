@@ -1,0 +1,1 @@
+"""Bounded exhaustive exploration: every order of deliveries, losses, timers and crashes."""
