@@ -19,7 +19,7 @@ from labs.kit.session import SessionFolder
 LAST_NAME, CLUSTER_NAME = "last", "cluster"
 FACTS_NAME, HISTORY_NAME, CLIENT_EVENTS_NAME = "lab.json", "history.jsonl", "client.events.jsonl"
 EVENTS_FOLDER, LOGS_FOLDER = "events", "logs"
-FILE_BYTES_MAX: Final = 16 << 20  # of each file; of a longer one its end is kept
+FILE_BYTES_MAX: Final = 8 << 20  # of each file; of a longer one its end is kept
 
 
 def last_folder(home: Path) -> Path:
@@ -78,7 +78,12 @@ def last_log(folder: SessionFolder, node: str, lines: int) -> dict[str, Any] | N
 
 
 def _move(source: Path, target: Path) -> None:
-    """A file that is not there, or is no plain file, is passed over."""
+    """A file that is not there, is no plain file, or cannot be moved is passed over."""
+    with contextlib.suppress(OSError):
+        _move_plain(source, target)
+
+
+def _move_plain(source: Path, target: Path) -> None:
     if source.is_symlink() or not source.is_file():
         return
     size = source.stat().st_size
