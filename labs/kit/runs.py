@@ -82,7 +82,7 @@ def report_of(run: Run) -> dict[str, Any]:
         "elapsed_s": round(run.elapsed_s, 2),
         "status": run.status,
         "short": order.short,
-        "settings": {**experiment.params, **order.params, **order.own_settings()},
+        "settings": {**order.fixed_params(), **order.params, **order.own_settings()},
         "calibration": run.calibration.to_json(),
         "measurements": {name: figure.to_json() for name, figure in run.figures.items()},
         "verdicts": [finding.to_json() for finding in run.findings],

@@ -60,7 +60,8 @@ class Experiment:
 
     `trial` drives one cluster; `analyse` measures what only the events of all nodes tell, once the
     cluster has ended. `faults` are the kinds that must have been seen to act in every trial.
-    `params` are settings of the lab that differ from its defaults, `settings` are the experiment's
+    `params` are settings of the lab that differ from its defaults, on real processes together with
+    `params_real`; `settings` are the experiment's
     own, with `short` values for a quick run; `trials` are numbers by (runtime is sim, short).
     """
 
@@ -75,6 +76,7 @@ class Experiment:
     variants: tuple[Variant, ...] = (Variant("only"),)
     nodes: int = 5
     params: Mapping[str, Value] = field(default_factory=dict)
+    params_real: Mapping[str, Value] = field(default_factory=dict)
     settings: tuple[Setting, ...] = ()
     short: Mapping[str, Value] = field(default_factory=dict)
     trials_sim: int = 20

@@ -99,10 +99,8 @@ def conclude(experiment: Experiment, trial: Trial, error: Exception | None) -> O
 
 
 def _judge(trial: Trial, outcome: Outcome) -> None:
-    try:
-        from labs.kit.checkers import judge
-    except ImportError:
-        return
+    from labs.kit.checkers import judge
+
     verdict = judge(trial.recorder.entries, trial.model, time_limit_s=JUDGE_LIMIT_S)
     trial.verdict = verdict
     outcome.history, outcome.history_expected = verdict.to_json(), trial.must_be_valid

@@ -51,6 +51,11 @@ class Order:
         usual = self.experiment.trials(simulated=self.simulated, short=self.short)
         return self.trials if self.trials is not None else usual
 
+    def fixed_params(self) -> dict[str, Value]:
+        """The lab's settings that the experiment decides."""
+        real = {} if self.simulated else self.experiment.params_real
+        return {**self.experiment.params, **real}
+
     def chosen_variants(self) -> tuple[Variant, ...]:
         """Those that take part."""
         offered = self.experiment.chosen_variants(simulated=self.simulated, short=self.short)
@@ -70,7 +75,7 @@ class Order:
             )
         params = {
             **self.lab.defaults(simulated=self.simulated),
-            **self.experiment.params,
+            **self.fixed_params(),
             **variant.params,
             **self.params,
         }

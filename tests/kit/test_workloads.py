@@ -1,0 +1,142 @@
+"""Clients: what they record is what happened to them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from random import Random
+from typing import TypeVar
+
+import pytest
+
+from labs.kit.history import Recorder, operations
+from labs.kit.workloads import Appends, Operation, Registers, Workload, final_reads, now_ns
+from labs.kit.workloads.generators import request_of
+from nodes.sim.cluster import SimCluster, simulate
+from tests.support.sim_bench import raft_spec
+
+T = TypeVar("T")
+
+
+def workload_on(cluster: SimCluster, **options: object) -> Workload:
+    """Appends by default."""
+    recorder = Recorder(lambda: now_ns(cluster))
+    generator = options.pop("generator", None) or Appends(("a", "b"), Random(1))
+    return Workload(cluster, recorder, generator, seed=1, timeout_ms=600, **options)  # type: ignore[arg-type]  # by name
+
+
+def played(program: Callable[[SimCluster], Awaitable[T]], nodes: int = 3) -> T:
+    """Runs it against three simulated servers."""
+
+    async def main(cluster: SimCluster) -> T:
+        return await program(cluster)
+
+    return simulate(raft_spec(nodes, seed=1), main)
+
+
+def test_closed_loop_records_every_operation() -> None:
+    """History and samples agree, times are finer than milliseconds, and values are unique."""
+
+    async def program(cluster: SimCluster) -> Workload:
+        workload = workload_on(cluster)
+        workload.closed_loop(3, pause_ms=5)
+        await workload.progress(40, within_ms=20_000)
+        await workload.stop()
+        return workload
+
+    workload = played(program)
+    found = operations(workload.recorder.entries)
+    assert len(found) == len(workload.samples) >= 40
+    assert {one.outcome for one in found} == {"ok"}
+    assert any(one.invoked_ns % 1_000_000 for one in found)
+    written = [one.argument for one in found if one.f == "append"]
+    assert len(set(written)) == len(written) > 0
+    assert {one.process for one in found} == {0, 1, 2}
+
+
+def test_open_loop_does_not_wait() -> None:
+    """While nobody answers, it sends on: at its rate, and not as fast as answers come."""
+
+    async def program(cluster: SimCluster) -> tuple[int, int]:
+        workload = workload_on(cluster)
+        workload.open_loop(100)
+        await workload.progress(5, within_ms=20_000)
+        await cluster.faults.kill(*cluster.nodes)
+        before = len(workload.samples)
+        await cluster.sleep(1000)
+        during = len(workload.samples) - before
+        await workload.cancel()
+        return before, during
+
+    _, during = played(program)
+    assert 60 <= during <= 140
+
+
+def test_unknown_outcomes_are_info_and_end_the_process() -> None:
+    """A deadline is no failure: the operation may have happened, and the process is used no
+    more."""
+
+    async def program(cluster: SimCluster) -> Workload:
+        workload = workload_on(cluster)
+        workload.closed_loop(1, pause_ms=2)
+        await workload.progress(5, within_ms=20_000)
+        await cluster.faults.kill(*cluster.nodes)
+        await cluster.sleep(500)
+        await workload.cancel()
+        return workload
+
+    workload = played(program)
+    found = operations(workload.recorder.entries)  # raises when a process goes on after an info
+    assert any(one.outcome == "info" for one in found)
+    assert not any(one.outcome == "fail" for one in found)
+    assert len({one.process for one in found}) > 1
+
+
+def test_certain_refusals_are_failures() -> None:
+    """A follower declines: it did not happen, and the history says so."""
+
+    async def program(cluster: SimCluster) -> str:
+        first = workload_on(cluster)
+        sample = await first.once(Operation("append", "a", 1))
+        follower = next(node for node in cluster.nodes if node != sample.node)
+        pinned = workload_on(cluster, at=follower, patience_ms=0)
+        return (await pinned.once(Operation("append", "a", 2))).outcome
+
+    assert played(program) == "fail"
+
+
+def test_compare_and_set() -> None:
+    """One that expects the wrong value is a certain failure, the right one swaps."""
+
+    async def program(cluster: SimCluster) -> list[str]:
+        workload = workload_on(cluster, generator=Registers(("x",), Random(1), cas=0.3))
+        steps = (("write", 1), ("cas", [1, 2]), ("cas", [1, 3]))
+        done = [await workload.once(Operation(f, "x", value)) for f, value in steps]
+        read = await workload.once(Operation("read", "x"))
+        return [*(one.outcome for one in done), str(read.result)]
+
+    assert played(program) == ["ok", "ok", "fail", "2"]
+
+
+def test_final_reads_see_every_node_and_every_loss() -> None:
+    """What was appended is there, on every node; what never was counts as lost."""
+
+    async def program(cluster: SimCluster) -> tuple[list[str], int, int]:
+        workload = workload_on(cluster)
+        workload.closed_loop(2)
+        await workload.progress(20, within_ms=20_000)
+        await workload.stop()
+        finals = await final_reads(cluster, workload, within_ms=20_000)
+        none_lost = finals.lost_appends(workload.samples)
+        finals.values = {key: [] for key in finals.values}
+        missing = finals.missing(cluster.nodes, workload.generator.keys)
+        return missing, none_lost, finals.lost_appends(workload.samples)
+
+    missing, none_lost, all_lost = played(program)
+    assert (missing, none_lost) == ([], 0)
+    assert all_lost > 0
+
+
+def test_unknown_function_is_an_error() -> None:
+    """Nothing is sent for what nobody understands."""
+    with pytest.raises(ValueError, match="no request"):
+        request_of(Operation("levitate", "x"))
