@@ -11,7 +11,16 @@ from typing import Annotated, Any
 
 import typer
 
-from labs.kit import cli_bench, cli_client, cli_fault, cli_run, cli_session, cli_timeline
+from labs.kit import (
+    cli_bench,
+    cli_client,
+    cli_fault,
+    cli_fuzz,
+    cli_run,
+    cli_session,
+    cli_timeline,
+    cli_verify,
+)
 from labs.kit.errors import COULD_NOT, DONE, LabError, nearest
 from labs.kit.output import print_json, tell
 from labs.kit.text import visible
@@ -29,8 +38,10 @@ cli_session.add_to(app)
 app.add_typer(cli_fault.app, name="fault")
 cli_client.add_to(app)
 cli_bench.add_to(app)
+cli_fuzz.add_to(app)
 cli_run.add_to(app)
 cli_timeline.add_to(app)
+cli_verify.add_to(app)
 
 
 @app.callback()

@@ -12,6 +12,7 @@ it. The order of the steps is that of their times.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,9 +88,9 @@ class Schedule:
         steps = []
         for event in events:
             if event.kind == FAULT:
-                plain = event.fields.get("fault")
-                parsed = yaml.safe_load(plain) if isinstance(plain, str) else plain
-                steps.append(Step(int(event.at_ms), fault_from_dict(parsed)))
+                plain: Any = event.fields.get("fault")
+                plain = json.loads(plain) if isinstance(plain, str) else plain
+                steps.append(Step(int(event.at_ms), fault_from_dict(plain)))
         return cls(tuple(steps))
 
     @classmethod
@@ -195,7 +196,7 @@ def _composed(text: str) -> yaml.Node | None:
 def _refuse_what_is_not_plain(text: str) -> None:
     depth = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        line = event.start_mark.line + 1
+        line = _line(event)
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             raise ScheduleMalformed(f"line {line}: anchors and aliases have no place in a schedule")
         if isinstance(event, yaml.NodeEvent) and getattr(event, "tag", None):
@@ -253,4 +254,8 @@ def _plain(node: yaml.Node) -> Any:
 
 
 def _malformed(node: yaml.Node, problem: str) -> ScheduleMalformed:
-    return ScheduleMalformed(f"line {node.start_mark.line + 1}: {visible(problem)}")
+    return ScheduleMalformed(f"line {_line(node)}: {visible(problem)}")
+
+
+def _line(part: yaml.Node | yaml.Event) -> int:
+    return part.start_mark.line + 1 if part.start_mark else 1

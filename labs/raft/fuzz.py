@@ -7,7 +7,7 @@ a few election timeouts.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from random import Random
 from typing import Final, TypeVar
 
@@ -52,7 +52,7 @@ def draw(seed: int) -> Drawn:
         spec=ClusterSpec(LAB.id, LAB.protos, nodes, params, seed),
         options=options,
         clients=rng.choice([1, 2, 4]),
-        pause_ms=rng.choice([150, 400, 1000]),
+        pause_ms=rng.choice([200, 500, 1500]),
     )
 
 
@@ -88,7 +88,7 @@ async def acknowledged(client: Client) -> None:
         pass
 
 
-async def gathered(tasks: list[asyncio.Future[None]]) -> None:
+async def gathered(tasks: Sequence[asyncio.Future[None]]) -> None:
     """Waits until all clients have stopped."""
     await asyncio.gather(*tasks)
 

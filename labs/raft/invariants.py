@@ -11,7 +11,18 @@ from dataclasses import dataclass
 
 from labs.raft.promises import Promises
 from labs.raft.violation import InvariantViolated, raft_view
-from nodes.core import Append, Discard, Effect, Event, NodeId, Save, Started, Truncate
+from nodes.core import (
+    DURABLE,
+    Append,
+    Discard,
+    DurableEffect,
+    Effect,
+    Event,
+    NodeId,
+    Save,
+    Started,
+    Truncate,
+)
 from nodes.sim.cluster import Observer, SimCluster
 from protos import raft_pb2 as pb
 
@@ -91,7 +102,8 @@ class Logs:
         if isinstance(event, Started):
             self.read_disk(node, event)
         for effect in effects:
-            self.follow_disk(node, effect, view)
+            if isinstance(effect, DURABLE):
+                self.follow_disk(node, effect, view)
         if view is None:
             return
         self.check_commit(node, view)
@@ -115,7 +127,7 @@ class Logs:
             self.snapshot[node] = (snapshot.last_included_index, snapshot.last_included_term)
         self.commit_index[node] = 0
 
-    def follow_disk(self, node: NodeId, effect: Effect, view: pb.RaftView | None) -> None:
+    def follow_disk(self, node: NodeId, effect: DurableEffect, view: pb.RaftView | None) -> None:
         """What a server orders is what it holds from then on."""
         held = self.terms_on_disk[node]
         match effect:

@@ -10,9 +10,11 @@ from collections.abc import Sequence
 
 from labs.raft.violation import InvariantViolated, raft_view
 from nodes.core import (
+    DURABLE,
     Append,
     Call,
     Discard,
+    DurableEffect,
     Effect,
     Event,
     NodeId,
@@ -45,14 +47,12 @@ class Promises:
         if isinstance(event, Started):
             self.read_disk(node, event)
         for effect in effects:
-            match effect:
-                case Respond(_, response):
-                    self.check_response(node, event, effect, response)
-                case Call(_, pb.RequestVoteRequest() as request):
-                    if request.candidate_id == node:
-                        self.check_vote(node, request.term, node)
-                case _:
-                    self.follow_disk(node, effect)
+            if isinstance(effect, DURABLE):
+                self.follow_disk(node, effect)
+            elif isinstance(effect, Respond):
+                self.check_response(node, event, effect, effect.response)
+            elif isinstance(effect, Call) and isinstance(effect.request, pb.RequestVoteRequest):
+                self.check_vote(node, effect.request.term, effect.request.candidate_id)
         view = raft_view(cluster, node)
         if view is None:
             return
@@ -82,7 +82,7 @@ class Promises:
         if started.amnesia:
             self.wiped.add(node)
 
-    def follow_disk(self, node: NodeId, effect: Effect) -> None:
+    def follow_disk(self, node: NodeId, effect: DurableEffect) -> None:
         """What a server orders is what it holds from then on."""
         held = self.terms[node]
         match effect:

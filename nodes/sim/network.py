@@ -7,7 +7,6 @@ fail: by their deadline in silence, at once when a connection breaks or is refus
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from random import Random
@@ -16,6 +15,7 @@ from google.protobuf.message import Message
 
 from nodes.cluster.api import Link, LinkState, RpcFault, RuntimeFailure, Stream
 from nodes.core import Caller, NodeId, copy_of
+from nodes.sim.loop import Timer, VirtualLoop
 
 BLOCKED_BY = "timeout"  # Toxiproxy's toxic that holds everything back
 SLOWED_BY = "latency"
@@ -31,7 +31,7 @@ class Pending:
     source: NodeId
     target: NodeId
     complete: Complete
-    deadline: asyncio.TimerHandle
+    deadline: Timer
     responded: bool = False  # the response is on its way
 
 
@@ -56,7 +56,7 @@ class SimNetwork:
 
     def __init__(
         self,
-        loop: asyncio.AbstractEventLoop,
+        loop: VirtualLoop,
         rng: Random,
         latency_ms: tuple[float, float],
         deliver: Callable[[NodeId, Caller, Message, str], bool],
@@ -66,7 +66,7 @@ class SimNetwork:
         self.latency_ms = latency_ms
         self.deliver = deliver
         self.rpc_faults: dict[NodeId, tuple[RpcFault, ...]] = {}
-        self._links: dict[Link, _LinkFaults] = {}
+        self._links: dict[tuple[NodeId, NodeId], _LinkFaults] = {}
         self._pending: dict[int, Pending] = {}
         self._last_call_id = 0
 
@@ -141,10 +141,12 @@ class SimNetwork:
     def set_links(self, wanted: Mapping[Link, LinkState]) -> None:
         """Makes all links as wanted. Raises RuntimeFailure for a toxic that cannot act here."""
         before = self._links
-        self._links = {link: _translate(link, state) for link, state in wanted.items()}
+        self._links = {
+            (link.source, link.target): _translate(link, state) for link, state in wanted.items()
+        }
         for call_id, pending in list(self._pending.items()):
-            link = Link(pending.source, pending.target)
-            was, now = before.get(link, _LinkFaults()), self._faults(link.source, link.target)
+            was = before.get((pending.source, pending.target)) or _CLEAN
+            now = self._faults(pending.source, pending.target)
             unblocked = any(
                 was.streams[name].blocked and not now.streams[name].blocked for name in was.streams
             )
@@ -153,7 +155,7 @@ class SimNetwork:
                 self._later(REFUSAL_MS, self._end, call_id, None, "unavailable")
 
     def _faults(self, source: NodeId, target: NodeId) -> _LinkFaults:
-        return self._links.get(Link(source, target)) or _CLEAN
+        return self._links.get((source, target)) or _CLEAN
 
     def _open(self, source: NodeId, target: NodeId, stream: Stream) -> bool:
         faults = self._faults(source, target)
@@ -174,6 +176,8 @@ class SimNetwork:
         ]
 
     def _drawn(self, source: NodeId, target: NodeId, kind: str) -> bool:
+        if not self.rpc_faults.get(source):
+            return False
         return any(
             self.rng.uniform(0, 100) < fault.percent
             for fault in self._matching(source, target, kind)
@@ -182,10 +186,8 @@ class SimNetwork:
     def _hold_ms(self, source: NodeId, target: NodeId) -> int:
         return max(fault.hold_ms for fault in self._matching(source, target, "reorder"))
 
-    def _later(
-        self, delay_ms: float, action: Callable[..., None], *args: object
-    ) -> asyncio.TimerHandle:
-        return self.loop.call_later(delay_ms / 1000, action, *args)
+    def _later(self, delay_ms: float, action: Callable[..., None], *args: object) -> Timer:
+        return self.loop.after(delay_ms / 1000, action, *args)
 
 
 _CLEAN = _LinkFaults()

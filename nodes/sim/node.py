@@ -5,7 +5,6 @@ A crash can fall between any two effects of a step. That is how "told but not sa
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -36,6 +35,7 @@ from nodes.core import (
     Truncate,
 )
 from nodes.sim.disk import SimDisk
+from nodes.sim.loop import Timer
 
 if TYPE_CHECKING:
     from nodes.sim.cluster import SimCluster
@@ -57,7 +57,7 @@ class SimNode:
         self.amnesia = False
         self.effects_until_crash: int | None = None
         self.clock = (0, 0.0, 1.0)  # wall = mono + offset, drifting at a rate since a moment
-        self._timers: dict[str, tuple[int, asyncio.TimerHandle]] = {}
+        self._timers: dict[str, tuple[int, Timer]] = {}
         self._timer_generation = 0
         self._inbox: deque[tuple[Event, int]] = deque()
         self._busy = False
@@ -172,7 +172,7 @@ class SimNode:
 
         delay_ms = self.world.sync_ms()
         if delay_ms:
-            self.world.loop.call_later(delay_ms / 1000, synced)
+            self.world.loop.after(delay_ms / 1000, synced)
         else:
             self.disk.sync()
             self._carry_out(event, effects, position, written=False)
@@ -220,7 +220,7 @@ class SimNode:
         self._timer_generation += 1
         generation = self._timer_generation
         fired = TimerFired(name)
-        handle = self.world.loop.call_later(delay_ms / 1000, self.take, fired, generation)
+        handle = self.world.loop.after(delay_ms / 1000, self.take, fired, generation)
         self._timers[name] = (generation, handle)
 
 

@@ -34,7 +34,7 @@ class Failure:
 class Outcome:
     """What became of a case. A vacuous run proves nothing, and `why_vacuous` says what it lacked.
 
-    `steps` counts what the nodes did and `digest` sums it up: equal for equal runs.
+    `steps` counts what the nodes did: equal for equal runs.
     """
 
     seed: int
@@ -45,7 +45,6 @@ class Outcome:
     acknowledged: int
     reads: int
     steps: int
-    digest: str
     virtual_ms: int
 
 
@@ -92,7 +91,7 @@ def record_case(target: FuzzTarget, case: Case, *, events: bool = True) -> Recor
         simulate(
             target.spec_with(drawn.spec, case.mutant),
             program,
-            options=replace(drawn.options, record=events),
+            options=replace(drawn.options, record=events, digest=events),
             observers=observers_of(target),
         )
     except Exception as error:
@@ -111,7 +110,6 @@ def record_case(target: FuzzTarget, case: Case, *, events: bool = True) -> Recor
         acknowledged=evidence.history.count("append", "ok"),
         reads=evidence.history.count("read", "ok"),
         steps=cluster.steps,
-        digest=cluster.digest,
         virtual_ms=cluster.now_ms(),
     )
     timeline = merge([cluster.timeline])

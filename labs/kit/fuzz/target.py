@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module, util
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from labs.kit.appends import History
 from labs.kit.errors import LabError, nearest
 from labs.kit.registry import load_lab
 from labs.kit.schedule import Schedule
 from nodes.cluster.api import ClusterSpec
-from nodes.core import Core
+from nodes.core import Core, Effect, Event, NodeId
 from nodes.sim.cluster import Observer, SimCluster, SimOptions
-
-if TYPE_CHECKING:
-    from labs.kit.fuzz.explore import Exploration
 
 DURATION_MS: Final = 20_000
 
@@ -91,7 +88,6 @@ class FuzzTarget:
     unit_ms: Callable[[ClusterSpec], int]
     faults: tuple[str, ...]
     mutants: Mapping[str, type[Core]]
-    exploration: Callable[[int, type[Core] | None], Exploration] | None = None
 
     def spec_with(self, spec: ClusterSpec, mutant: str | None) -> ClusterSpec:
         """The cluster with this planted bug in every node."""
@@ -138,6 +134,8 @@ class StepLimit:
 
     STEPS_MAX: Final = 1_000_000
 
-    def __call__(self, cluster: SimCluster, *_: object) -> None:
+    def __call__(
+        self, cluster: SimCluster, node: NodeId, event: Event, effects: Sequence[Effect]
+    ) -> None:
         if cluster.steps > self.STEPS_MAX:
             raise Livelock(f"more than {self.STEPS_MAX:,} steps in {cluster.now_ms():,} ms")

@@ -1,0 +1,326 @@
+"""`lab fuzz LAB` looks for a schedule of faults that breaks a promise; `lab replay` shows it
+again."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from labs.kit.durations import parse_ms
+from labs.kit.errors import ANSWER_IS_NO, COULD_NOT, DONE, LabError
+from labs.kit.output import JsonFlag, print_json, tell
+from labs.kit.session import home_folder
+from labs.kit.text import visible
+
+if TYPE_CHECKING:
+    from labs.kit.fuzz.campaign import Tally
+    from labs.kit.fuzz.findings import Finding
+    from labs.kit.fuzz.run import Outcome, Record
+    from labs.kit.fuzz.shrink import Shrunk
+    from labs.kit.fuzz.target import FuzzTarget
+
+SEEDS_DEFAULT, SEEDS_MAX, SEED_MAX = 300, 10_000_000, 2**53
+JOBS_MAX, CLIENTS_MAX = 256, 100
+DURATION_MS_MIN, DURATION_MS_MAX = 1, 3_600_000
+
+LabArgument = Annotated[str, typer.Argument(metavar="LAB", help="As `lab list` names it.")]
+MutantOption = Annotated[
+    str | None,
+    typer.Option(help="With this planted bug in every node; `list` shows them.", metavar="NAME"),
+]
+DurationOption = Annotated[
+    str | None,
+    typer.Option(help="Of the faults, in virtual time. Default: 20s.", metavar="DURATION"),
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Registers the commands."""
+    app.command()(fuzz)
+    app.command()(replay)
+
+
+def fuzz(
+    lab: LabArgument,
+    seeds: Annotated[
+        int, typer.Option(min=1, max=SEEDS_MAX, help="How many to try.", metavar="N")
+    ] = SEEDS_DEFAULT,
+    first: Annotated[
+        int, typer.Option("--from", min=0, max=SEED_MAX, help="The first seed.", metavar="S")
+    ] = 0,
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, max=JOBS_MAX, help="Processes. Default: one a core.", metavar="J"),
+    ] = None,
+    limit: Annotated[
+        str | None,
+        typer.Option("--time", help="Begin no seed after this, as 5min.", metavar="DURATION"),
+    ] = None,
+    duration: DurationOption = None,
+    mutant: MutantOption = None,
+    keep_going: Annotated[
+        bool, typer.Option("--keep-going", help="Do not stop at the first failure.")
+    ] = False,
+    json: JsonFlag = False,
+) -> int:
+    """Run a lab in simulation under random faults until a promise is broken.
+
+    Each seed draws its own cluster, load and faults. The first failure is made as small as it gets
+    and saved. Examples: lab fuzz raft; lab fuzz raft --mutant vote-without-log-check
+    """
+    from labs.kit.fuzz.campaign import Campaign, run_campaign
+    from labs.kit.fuzz.target import load_target
+
+    target = load_target(lab)
+    if mutant == "list":
+        return _list_mutants(target, as_json=json)
+    target.check_mutant(mutant)
+    limit_ms = parse_ms(limit, "--time") if limit is not None else None
+    if limit_ms is not None and limit_ms <= 0:
+        raise LabError(f"--time {limit}: expected more than nothing, as in 5min")
+    campaign = Campaign(
+        lab=target.lab,
+        first=first,
+        seeds=seeds,
+        jobs=jobs or os.cpu_count() or 1,
+        time_limit_s=None if limit_ms is None else limit_ms / 1000,
+        mutant=mutant,
+        keep_going=keep_going,
+        duration_ms=_duration_ms(duration),
+    )
+    progress = _Progress(seeds)
+    try:
+        tally = run_campaign(campaign, progress.told)
+    except KeyboardInterrupt:
+        raise LabError(f"interrupted; {progress.last}") from None
+    progress.told(tally, at_end=True)
+    document: dict[str, Any] = {"lab": lab, "mutant": mutant, "from": first, "jobs": campaign.jobs}
+    document |= tally.document() | {"failed_seeds": [one.seed for one in tally.failures]}
+    if tally.failures:
+        document["failure"] = _show_failure(target, campaign.mutant, tally, campaign.duration_ms)
+    if json:
+        print_json(document)
+    return _status(tally)
+
+
+def replay(
+    lab: LabArgument,
+    seed: Annotated[int, typer.Option(min=0, max=SEED_MAX, help="Which run.", metavar="S")],
+    schedule: Annotated[
+        Path | None,
+        typer.Option(help="These faults instead of those that the seed draws.", metavar="FILE"),
+    ] = None,
+    mutant: MutantOption = None,
+    clients: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=CLIENTS_MAX, help="Default: as the seed draws it.", metavar="COUNT"
+        ),
+    ] = None,
+    duration: DurationOption = None,
+    events: Annotated[
+        Path | None, typer.Option(help="Write the timeline into this file.", metavar="FILE")
+    ] = None,
+    json: JsonFlag = False,
+) -> int:
+    """Run one seed of `lab fuzz` again, and show how it ends.
+
+    Examples: lab replay raft --seed 17; lab replay raft --seed 17 --schedule .lab/fuzz/raft-17.yaml
+    """
+    from labs.kit.fuzz.findings import expected_promise, picture
+    from labs.kit.fuzz.run import record_case
+    from labs.kit.fuzz.target import Case, load_target
+    from labs.kit.schedule import Schedule
+
+    target = load_target(lab)
+    target.check_mutant(mutant)
+    given = Schedule.load(schedule) if schedule is not None else None
+    if given is not None:
+        given.check(target.draw(seed).spec.node_ids)
+    record = record_case(target, Case(seed, mutant, _duration_ms(duration), clients, given))
+    if events is not None:
+        _write_events(events, record)
+    expected = expected_promise(schedule) if schedule is not None else None
+    outcome = record.outcome
+    failure = outcome.failure
+    same = failure is not None and failure.promise == expected if expected is not None else None
+    if json:
+        print_json(_replayed(lab, mutant, outcome, expected, same))
+    else:
+        sys.stdout.write(picture(lab, record))
+        print(_verdict(outcome))
+        if expected is not None:
+            print(
+                "it fails in the same way as when it was saved"
+                if same
+                else f"it does not fail as when it was saved: {visible(expected)}"
+            )
+    return {"failed": ANSWER_IS_NO, "passed": DONE, "vacuous": COULD_NOT}[outcome.verdict]
+
+
+class _Progress:
+    """How far it is, on stderr: one line that is written over on a terminal."""
+
+    def __init__(self, seeds: int) -> None:
+        self.seeds = seeds
+        self.live = sys.stderr.isatty()
+        self.last = "no seed was finished"
+
+    def told(self, tally: Tally, *, at_end: bool = False) -> None:
+        """Says it."""
+        done = len(tally.outcomes)
+        self.last = (
+            f"{done:,} of {self.seeds:,} seeds, {tally.per_minute:,.0f} a minute, "
+            f"{tally.faults:,} faults, {tally.count('failed')} failed"
+        )
+        if vacuous := tally.count("vacuous"):
+            self.last += f", {vacuous} vacuous (nothing happened: not counted as passed)"
+        if self.live:
+            end = "\n" if at_end else ""
+            sys.stderr.write(f"\r\x1b[K{self.last}{end}")
+            sys.stderr.flush()
+        else:
+            tell(self.last)
+
+
+def _show_failure(
+    target: FuzzTarget, mutant: str | None, tally: Tally, duration_ms: int
+) -> dict[str, Any]:
+    """Shrinks the first failure, saves it, shows it; its part of the document."""
+    from labs.kit.fuzz.findings import Finding, picture
+    from labs.kit.fuzz.run import record_case, run_case, schedule_of
+    from labs.kit.fuzz.shrink import shrink
+    from labs.kit.fuzz.target import Case
+
+    first = tally.failures[0]
+    assert first.failure is not None, "it is among the failures"
+    drawn = target.draw(first.seed)
+    case = Case(first.seed, mutant, duration_ms)
+    case = replace(case, schedule=schedule_of(target, case, drawn.spec))
+    tell(f"seed {first.seed} failed: {visible(first.failure.message)}")
+    tell("looking for the smallest schedule that fails in the same way ...")
+    shrunk = shrink(
+        lambda candidate: run_case(target, candidate),
+        case,
+        first.failure,
+        clients=drawn.clients,
+    )
+    finding = Finding(target.lab, shrunk.case, shrunk.failure)
+    path = _relative(finding.save(home_folder() / "fuzz"))
+    sys.stderr.write(picture(target.lab, record_case(target, shrunk.case)))
+    tell(f"{target.lab}, seed {first.seed}: {visible(shrunk.failure.message)}")
+    tell(_shrunk_line(shrunk))
+    tell(f"schedule: {path}")
+    tell(f"see it again: {finding.command(path)}")
+    return _failure_document(finding, shrunk, path)
+
+
+def _failure_document(finding: Finding, shrunk: Shrunk, path: Path) -> dict[str, Any]:
+    return {
+        "seed": finding.case.seed,
+        "promise": finding.failure.promise,
+        "message": finding.failure.message,
+        "at_ms": finding.failure.at_ms,
+        "schedule": str(path),
+        "faults": shrunk.faults,
+        "faults_before": shrunk.faults_before,
+        "minimal": shrunk.minimal,
+        "shrink_runs": shrunk.runs,
+        "shrink_s": round(shrunk.elapsed_s, 3),
+        "replay": finding.command(path),
+    }
+
+
+def _shrunk_line(shrunk: Shrunk) -> str:
+    kept = "no fault is needed" if not shrunk.faults else f"{shrunk.faults} are needed"
+    line = f"of {shrunk.faults_before} faults {kept} ({shrunk.runs} runs, {shrunk.elapsed_s:.1f} s)"
+    return line if shrunk.minimal else f"{line}; ended by its limit, fewer may do"
+
+
+def _status(tally: Tally) -> int:
+    if tally.failures:
+        return ANSWER_IS_NO
+    if not tally.count("passed"):
+        tell("no run proved anything: give it more seeds, or more time")
+        return COULD_NOT
+    return DONE
+
+
+def _verdict(outcome: Outcome) -> str:
+    did = (
+        f"{outcome.faults} faults, {outcome.acknowledged} writes, {outcome.reads} reads, "
+        f"{outcome.virtual_ms / 1000:.1f} virtual seconds"
+    )
+    if outcome.failure is not None:
+        return f"failed at {outcome.failure.at_ms} ms: {visible(outcome.failure.message)}"
+    if outcome.verdict == "vacuous":
+        return f"proves nothing: {outcome.why_vacuous} ({did})"
+    return f"passed: {did}"
+
+
+def _replayed(
+    lab: str, mutant: str | None, outcome: Outcome, expected: str | None, same: bool | None
+) -> dict[str, Any]:
+    failure = outcome.failure
+    return {
+        "lab": lab,
+        "seed": outcome.seed,
+        "mutant": mutant,
+        "verdict": outcome.verdict,
+        "promise": failure.promise if failure else None,
+        "message": failure.message if failure else outcome.why_vacuous or None,
+        "at_ms": failure.at_ms if failure else None,
+        "faults": outcome.faults,
+        "writes": outcome.acknowledged,
+        "reads": outcome.reads,
+        "steps": outcome.steps,
+        "virtual_ms": outcome.virtual_ms,
+        "expected": expected,
+        "same": same,
+    }
+
+
+def _write_events(path: Path, record: Record) -> None:
+    lines = "".join(f"{event.to_json()}\n" for event in record.events)
+    try:
+        path.write_text(lines, encoding="utf-8")
+    except OSError as error:
+        raise LabError(f"--events {path}: cannot be written: {error.strerror}") from None
+    tell(f"events: {visible(str(path))}")
+
+
+def _list_mutants(target: FuzzTarget, *, as_json: bool) -> int:
+    described = {name: _first_line(core.__doc__) for name, core in target.mutants.items()}
+    if as_json:
+        print_json(described)
+        return DONE
+    width = max(map(len, described), default=0)
+    for name, what in described.items():
+        print(f"{name:{width}}  {what}")
+    return DONE
+
+
+def _first_line(text: str | None) -> str:
+    return (text or "").strip().partition("\n")[0]
+
+
+def _duration_ms(duration: str | None) -> int:
+    from labs.kit.fuzz.target import DURATION_MS
+
+    if duration is None:
+        return DURATION_MS
+    value = parse_ms(duration, "--duration")
+    if not DURATION_MS_MIN <= value <= DURATION_MS_MAX:
+        raise LabError(f"--duration {duration}: expected 1ms to 1h")
+    return value
+
+
+def _relative(path: Path) -> Path:
+    """As short as it can be written from here."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path

@@ -1,0 +1,147 @@
+"""From a case that fails to the smallest that still fails in the same way.
+
+Delta debugging over the faults (Zeller and Hildebrandt): whole chunks are left out first, then
+smaller ones, until no single fault can be spared. Then the clients and the duration are tried with
+less. Each candidate is a run of its own, from the same seed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from labs.kit.fuzz.run import Failure, Outcome
+from labs.kit.fuzz.target import Case
+from labs.kit.schedule import Schedule, Step
+
+RUNS_MAX: Final = 500
+TIME_LIMIT_S: Final = 120.0
+TAIL_MS: Final = 1  # a fault of the very last millisecond still acts
+
+
+@dataclass(frozen=True, slots=True)
+class Shrunk:
+    """The smallest case that was found, how it fails, and what that took. Not `minimal`: the limit
+    of runs or of time ended the search."""
+
+    case: Case
+    failure: Failure
+    faults_before: int
+    runs: int
+    elapsed_s: float
+    minimal: bool
+
+    @property
+    def faults(self) -> int:
+        """How many faults the case still needs."""
+        return len(self.case.schedule.steps) if self.case.schedule else 0
+
+
+class _Spent(Exception):
+    """The limit of runs or of time is reached."""
+
+
+@dataclass(slots=True)
+class _Search:
+    run: Callable[[Case], Outcome]
+    case: Case
+    failure: Failure
+    told: Callable[[str], None]
+    until_s: float
+    runs: int = 0
+    tried: set[Case] = field(default_factory=set)
+
+    def still_fails(self, candidate: Case) -> bool:
+        """Takes the candidate for the new best if it fails in the same way."""
+        if candidate in self.tried:
+            return False
+        if self.runs >= RUNS_MAX or time.monotonic() >= self.until_s:
+            raise _Spent
+        self.tried.add(candidate)
+        self.runs += 1
+        failure = self.run(candidate).failure
+        if failure is None or failure.promise != self.failure.promise:
+            return False
+        self.case, self.failure = candidate, failure
+        steps = candidate.schedule.steps if candidate.schedule else ()
+        self.told(f"{len(steps)} faults, {self.runs} runs")
+        return True
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The faults of the best case."""
+        assert self.case.schedule is not None, "a case that is shrunk has its faults written out"
+        return self.case.schedule.steps
+
+    def with_steps(self, steps: tuple[Step, ...]) -> Case:
+        """The best case with other faults."""
+        return replace(self.case, schedule=Schedule(steps))
+
+    def cut_tail(self) -> None:
+        """What came after the failure did not cause it."""
+        early = tuple(step for step in self.steps if step.at_ms <= self.failure.at_ms)
+        if len(early) < len(self.steps):
+            self.still_fails(self.with_steps(early))
+
+    def drop_faults(self) -> None:
+        """Delta debugging."""
+        if self.steps and self.still_fails(self.with_steps(())):
+            return
+        chunk = max(1, len(self.steps) // 2)
+        while True:
+            start, dropped = 0, False
+            while start < len(self.steps):
+                rest = self.steps[:start] + self.steps[start + chunk :]
+                if self.still_fails(self.with_steps(rest)):
+                    dropped = True
+                else:
+                    start += chunk
+            if chunk == 1 and not dropped:
+                return
+            chunk = max(1, chunk // 2)
+
+    def shorten(self) -> None:
+        """The run ends, or the heal comes, as early as it can."""
+        last_ms = self.steps[-1].at_ms if self.steps else 0
+        for end_ms in (last_ms + TAIL_MS, last_ms + 1000, last_ms + 5000):
+            shorter = replace(self.case, duration_ms=end_ms)
+            if end_ms < self.case.duration_ms and self.still_fails(shorter):
+                return
+
+    def fewer_clients(self, drawn: int) -> None:
+        """As few as will do."""
+        now = drawn if self.case.clients is None else self.case.clients
+        for clients in range(1, now):
+            if self.still_fails(replace(self.case, clients=clients)):
+                return
+
+
+def shrink(
+    run: Callable[[Case], Outcome],
+    case: Case,
+    failure: Failure,
+    *,
+    clients: int,
+    told: Callable[[str], None] = lambda _line: None,
+) -> Shrunk:
+    """Makes `case`, whose faults are written out and which fails with `failure`, small.
+
+    `clients` is how many it has. The result fails with the same promise.
+    """
+    assert case.schedule is not None, "a case that is shrunk has its faults written out"
+    began_s = time.monotonic()
+    search = _Search(run, case, failure, told, began_s + TIME_LIMIT_S)
+    minimal = True
+    try:
+        search.cut_tail()
+        search.drop_faults()
+        search.fewer_clients(clients)
+        search.shorten()
+        search.drop_faults()  # With less load, less may be enough.
+    except _Spent:
+        minimal = False
+    elapsed_s = time.monotonic() - began_s
+    before = len(case.schedule.steps)
+    return Shrunk(search.case, search.failure, before, search.runs, elapsed_s, minimal)
