@@ -162,6 +162,8 @@ def _run(order: Order, folder: RunFolder, progress: Callable[[str], None]) -> Ru
         return _on_processes(order, folder, progress)
     except (RuntimeFailure, FaultRefused) as error:
         raise LabError(str(error)) from error
+    except KeyboardInterrupt:  # or typer would end us without a word
+        raise LabError("interrupted; no result was kept") from None
 
 
 def _on_processes(order: Order, folder: RunFolder, progress: Callable[[str], None]) -> Run:
