@@ -146,7 +146,7 @@ def _histories_finding(judged: Sequence[Outcome]) -> Finding:
     observed = f"{sum(map(bool, valid))} of {len(valid)} histories, {operations} operations"
     if unknown:
         observed += f", {unknown} could not be judged within their limits"
-    claim = "what clients saw is linearizable"
+    claim = "what clients saw is linearizable, wherever that is promised"
     return Finding("linearizable", claim, False if False in valid else holds, observed)
 
 

@@ -395,7 +395,9 @@ LOST_FSYNC = raft_experiment(
         ),
         Measurement("acknowledged_writes_fsync_off", "writes", "of all, without fsync", "sum"),
         Measurement("differing_nodes_fsync_off", "nodes", "that never agree again", "sum"),
-        Measurement("linearizable_fsync_off", "of 1", "histories, without fsync", "mean"),
+        Measurement(
+            "linearizable_fsync_off", "share", "of linearizable histories, without fsync", "mean"
+        ),
     ),
     expectations=(
         Expectation(

@@ -115,7 +115,7 @@ def _of_mode(variant: Variant) -> tuple[Measurement, ...]:
     return (
         Measurement(f"stale_reads_{name}", "reads", f"that missed a write: {words}", "sum"),
         Measurement(f"answered_reads_{name}", "reads", f"that it served: {words}", "sum"),
-        Measurement(f"linearizable_{name}", "of 1", f"histories: {words}", "mean"),
+        Measurement(f"linearizable_{name}", "share", f"of linearizable histories: {words}", "mean"),
     )  # fmt: skip
 
 
