@@ -1,4 +1,4 @@
-"""Why a history is not linearizable: the longest prefix that is, and the operation that does not fit.
+"""Why a history is not linearizable: the longest prefix that is, and what does not fit.
 
 The prefix of a history up to a return holds what had returned by then; what was under way may or
 may not have happened. The first return up to which there is no order belongs to the operation that
@@ -8,7 +8,7 @@ was still to come, the prefixes are searched again, each by itself.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from labs.kit.checkers.limits import Limits, OutOfLimits
@@ -18,19 +18,18 @@ from labs.kit.checkers.search import Frame, Search
 from labs.kit.history import Operation
 from labs.kit.verdict import Counterexample
 
-EXPLAIN_S_MAX: Final = 1.0
+EXPLAIN_S_MAX: Final = 5.0  # once it is known that there is no order
+Tick = Callable[[int], None]
 
 
 def counterexample(
     key: str | None, search: Search, found: Sequence[Operation], limits: Limits
 ) -> Counterexample:
     """Of a search that found no order."""
-    longest, exact = _longest(search, limits)
+    longest, stopped_at, exact = _longest(search, limits)
     plan = longest.plan
-    best = longest.best
-    assert best is not None
     order = path(longest)
-    stuck = search.plan.claims[search.plan.return_claim[_returned(search, longest)]]
+    stuck = search.plan.claims[search.plan.return_claim[stopped_at]]
     numbers = {claim.number for claim in search.plan.claims}
     linearized = [
         (plan.claims[place].number, plan.model.show_state(plan.states.values[state]))
@@ -64,7 +63,7 @@ def path(search: Search) -> list[tuple[int, int]]:
         if claim.action.verb in plan.read_only
     )
     ends = [plan.claims[place].returned for place in plan.return_claim]
-    bits = {place: bit for place, bit in zip(plan.return_claim, plan.return_bit, strict=False)}
+    bits = dict(zip(plan.return_claim, plan.return_bit, strict=False))
     waiting: list[int] = []
     for _, number, mask, used, state, _, _, taken in frames:
         if taken >= 0:
@@ -102,46 +101,59 @@ def _field(plan: Plan, taken: int) -> int:
     raise AssertionError("an operation that never returned is in no field")
 
 
-def _returned(whole: Search, longest: Search) -> int:
-    """How many had returned when it got stuck; a search of a prefix may have come to its end."""
-    return min(longest.best_return, len(whole.plan.return_claim) - 1)
-
-
-def _longest(search: Search, limits: Limits) -> tuple[Search, bool]:
-    """A search whose best path is the longest one; and whether that is certain."""
+def _longest(search: Search, limits: Limits) -> tuple[Search, int, bool]:
+    """A search whose best path is the longest one, the number of the first return that it cannot
+    pass, and whether both are certain."""
     if not search.looked_ahead:
-        return search, True
+        return search, search.best_return, True
     until_s = min(limits.deadline_s, limits.clock() + EXPLAIN_S_MAX)
 
     def tick(held: int) -> None:
         if limits.clock() >= until_s or held > limits.memory_bytes:
             raise OutOfLimits("no time to explain")
 
+    try:
+        if search.plan.outlook.exact:
+            return _without_foresight(search, tick, until_s, limits)
+        return _by_prefixes(search, tick, until_s, limits)
+    except OutOfLimits:
+        return search, search.best_return, False
+
+
+def _without_foresight(
+    search: Search, tick: Tick, until_s: float, limits: Limits
+) -> tuple[Search, int, bool]:
+    """The same search, which now goes as far as it can."""
+    plain = Search(Plan(search.plan.model, search.plan.claims, tick, foresight=False))
+    done = plain.run(until_s, limits.memory_bytes, limits.clock) is not None
+    if not done and plain.best_return < search.best_return:
+        return search, search.best_return, False
+    return plain, plain.best_return, done
+
+
+def _by_prefixes(
+    search: Search, tick: Tick, until_s: float, limits: Limits
+) -> tuple[Search, int, bool]:
+    """Prefixes of the history, each searched by itself: where objects grow, an order that is wrong
+    is found out too late without foresight."""
+
     def prefix(count: int) -> Search:
-        """The search of the history up to its return number `count`, that one included."""
+        """Up to return number `count`, that one included."""
         one = Search(Plan(search.plan.model, _prefix(search.plan, count), tick))
         if one.run(until_s, limits.memory_bytes, limits.clock) is None:
             raise OutOfLimits("no time to explain")
         return one
 
-    best = search
     works, fails, stride = search.best_return - 1, len(search.plan.return_claim) - 1, 1
-    try:
-        while fails - works > 1:
-            middle = min(works + stride, (works + fails) // 2) if stride else (works + fails) // 2
-            one = prefix(middle)
-            if one.valid:
-                best, works, stride = one, middle, stride * 2
-            else:
-                fails, stride = middle, 0
-        if best is search and works >= 0:
-            best = prefix(works)
-    except OutOfLimits:
-        return best, False
-    if best is search:
-        best = Search(Plan(search.plan.model, _prefix(search.plan, -1), tick))
-        best.run(until_s, limits.memory_bytes, limits.clock)
-    return best, True
+    best = None
+    while fails - works > 1:
+        middle = min(works + stride, (works + fails) // 2) if stride else (works + fails) // 2
+        one = prefix(middle)
+        if one.valid:
+            best, works, stride = one, middle, stride * 2
+        else:
+            fails, stride = middle, 0
+    return best or prefix(works), fails, True
 
 
 def _prefix(plan: Plan, count: int) -> list[Claim]:

@@ -41,7 +41,9 @@ def judge(
     if model not in MODELS_BY_NAME:
         raise LabError(f"no model is called {model}; {nearest(model, MODELS)}")
     if consistency not in LEVELS:
-        raise LabError(f"no consistency level is called {consistency}; {nearest(consistency, LEVELS)}")
+        raise LabError(
+            f"no consistency level is called {consistency}; {nearest(consistency, LEVELS)}"
+        )
     limits = Limits(time_limit_s, memory_mb)
     verdict = Verdict(None, model, consistency, 0, 0.0)
     try:

@@ -10,8 +10,8 @@ did not happen. A compare-and-set that was told "another value is there" did ans
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from typing import Any, Final, NamedTuple
+from collections.abc import Hashable, Sequence
+from typing import Final, NamedTuple
 
 from labs.kit.checkers.values import Truth, freeze, show
 from labs.kit.history import Entry, HistoryMalformed, Operation
@@ -48,7 +48,7 @@ class Model:
     read_only: frozenset[str] = frozenset({"read"})  # verbs that leave every state as it is
     values_identify_writes = False  # may a read say which write it saw? See `versions.py`
 
-    def action(self, operation: Operation, entries: list[Entry]) -> Action | None:
+    def action(self, operation: Operation, entries: Sequence[Entry]) -> Action | None:
         """What the operation claims; None if that is nothing. Raises HistoryMalformed."""
         if operation.f not in self.functions:
             known = ", ".join(self.functions)
@@ -70,7 +70,7 @@ class Model:
     def _claimed(self, operation: Operation, known: bool) -> Action | None:
         raise NotImplementedError
 
-    def _failed(self, operation: Operation, entries: list[Entry]) -> Action | None:
+    def _failed(self, operation: Operation, entries: Sequence[Entry]) -> Action | None:
         del operation, entries
         return None
 
@@ -112,7 +112,7 @@ class Register(Model):
             return Action("not", old)
         return Action("cas", old, new)
 
-    def _failed(self, operation: Operation, entries: list[Entry]) -> Action | None:
+    def _failed(self, operation: Operation, entries: Sequence[Entry]) -> Action | None:
         if operation.f != "cas" or operation.completed is None:
             return None
         old, _ = pair(operation)
@@ -245,9 +245,7 @@ class Queue(Model):
 
 MODELS: Final[dict[str, Model]] = {
     model.name: model
-    for model in (
-        *(Register(), CasRegister(), Kv(), GrowSet(), Counter(), Queue(), AppendList()),
-    )
+    for model in (*(Register(), CasRegister(), Kv(), GrowSet(), Counter(), Queue(), AppendList()),)
 }
 
 

@@ -69,7 +69,7 @@ class Table(dict[int, int]):
         value = self._states.values[state]
         after = self._step(value, self._action)
         if after is not ILLEGAL:
-            number = self._states.number(after)  # type: ignore[arg-type] # a State: not ILLEGAL
+            number = self._states.number(after)
         elif self._hopeless is not None and self._hopeless(value, self._action):
             number = HOPELESS
         else:
@@ -112,7 +112,7 @@ class Plan:
         self.open_moves: list[tuple[Move, ...]] = []
         self.open_claims: dict[int, list[int]] = {}  # field -> places in claims
         self.hold: dict[int, int] = {}  # state -> the return before which it must not be left
-        self.slots = self.open_bits = 0
+        self.slots = self.open_bits = self.guards = 0
         self._tables: dict[tuple[Action, bool], Table] = {}
         self._made: dict[int, Move] = {}
         self._sweep(self._events())
@@ -260,7 +260,9 @@ class Plan:
         for action, count in counts.items():
             width = count.bit_length()
             units[action] = 1 << self.open_bits, ((1 << width) - 1) << self.open_bits
-            self.open_bits += width
+            # A bit above each count stays free, so that all counts are compared at once.
+            self.guards |= 1 << (self.open_bits + width)
+            self.open_bits += width + 1
         return units
 
     def _opened(

@@ -20,6 +20,7 @@ from labs.kit.checkers.plan import HOPELESS, Move, Plan
 
 STEPS_A_LOOK: Final = 512  # places that are entered or left between two looks at the clock
 ENTRY_BYTES: Final = 110  # of the memo: a number in a set, with the set's spare room
+FRONT_BYTES: Final = 330  # the same where operations never returned: a list of counts each
 STATE_BYTES: Final = 300  # of a state, with its places in tables; what it holds comes on top
 
 # (frame before, return, mask, used, state, previous state or -1, moves left, claim that was taken)
@@ -35,13 +36,20 @@ class Search:
         self.best_return = -1  # how many operations have returned in the longest path so far
         self.best: Frame | None = None
         self.looked_ahead = False  # something was left because of what is still to come
-        self._memo: set[Any] = set()
+        # Where the search has been: return, mask and state. If some operations never returned:
+        # with the counts of those that had been used up there.
+        self._memo: set[int] = set()
+        self._fronts: dict[Any, list[int]] = {}
         self._current: Frame | None = None
 
     @property
     def held_bytes(self) -> int:
         """About what the search holds."""
-        return len(self._memo) * ENTRY_BYTES + len(self.plan.states.values) * STATE_BYTES
+        return (
+            len(self._memo) * ENTRY_BYTES
+            + len(self._fronts) * FRONT_BYTES
+            + len(self.plan.states.values) * STATE_BYTES
+        )
 
     def run(self, deadline_s: float, memory_bytes: float, clock: Any) -> bool | None:
         """Goes on until the answer is known, or the clock or the memory is at its limit."""
@@ -50,8 +58,8 @@ class Search:
         return_bit, reads, news = plan.return_bit, plan.reads, plan.news
         moves, open_moves = plan.moves, plan.open_moves
         number_bits = end.bit_length()
-        mask_shift, used_shift = number_bits, number_bits + plan.slots
-        state_shift = used_shift + plan.open_bits
+        mask_shift, state_shift = number_bits, number_bits + plan.slots
+        guards = plan.guards
         if self._current is None:
             start = self._start()
             if start is None:
@@ -116,22 +124,24 @@ class Search:
                     self.best_return = end
                     self.best = frame, at, new_mask, new_used, after, -1, iter(()), claim
                     self.valid = True
-                    memo.clear()
+                    self._forget()
                     return True
-                key: Any = (
-                    after << state_shift | new_used << used_shift | new_mask << mask_shift | at
-                )
-                if key in memo:
-                    continue
+                key = after << state_shift | new_mask << mask_shift | at
                 before = -1
-                if unit and at == number and new_mask == mask:
-                    # Nothing came of it yet: what comes next must need it.
-                    before = state
-                    pending = key, state
-                    if pending in memo:
+                if not guards:
+                    if key in memo:
                         continue
-                    key = pending
-                memo.add(key)
+                    memo.add(key)
+                else:
+                    if self._spent_less(key, new_used):
+                        continue
+                    if unit and at == number and new_mask == mask:
+                        # Nothing came of it yet: what comes next must need it.
+                        before = state
+                        if self._spent_less((key, state), new_used, keep=True):
+                            continue
+                    else:
+                        self._fronts.setdefault(key, []).append(new_used)
                 parent = parent, number, mask, used, state, previous, left, taken
                 number, mask, used, state = at, new_mask, new_used, after
                 previous, taken = before, claim
@@ -149,9 +159,29 @@ class Search:
                     self.best = parent, number, mask, used, state, previous, left, taken
                 if parent is None:
                     self.valid = False
-                    memo.clear()
+                    self._forget()
                     return False
                 parent, number, mask, used, state, previous, left, taken = parent
+
+    def _spent_less(self, key: Any, used: int, *, keep: bool = False) -> bool:
+        """Whether the search has gone on from here already with no more of any kind used up: then
+        it has tried whatever this could. Otherwise this is remembered, if it is to be kept."""
+        front, guards = self._fronts.get(key), self.plan.guards
+        if front is None:
+            if keep:
+                self._fronts[key] = [used]
+            return False
+        guarded = used | guards
+        for less in front:
+            if (guarded - less) & guards == guards:
+                return True
+        if keep:
+            front.append(used)
+        return False
+
+    def _forget(self) -> None:
+        self._memo.clear()
+        self._fronts.clear()
 
     def _start(self) -> Frame | None:
         """The place before the first choice; None if nothing is left to choose."""
