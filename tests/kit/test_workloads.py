@@ -104,6 +104,19 @@ def test_certain_refusals_are_failures() -> None:
     assert played(program) == "fail"
 
 
+def test_one_operation_after_the_others_have_stopped() -> None:
+    """Whoever is asked first, a single operation finds the leader."""
+
+    async def program(cluster: SimCluster) -> list[str]:
+        workload = workload_on(cluster)
+        workload.closed_loop(1)
+        await workload.progress(3, within_ms=20_000)
+        await workload.stop()
+        return [(await workload.once(Operation("read", "a"))).outcome for _ in range(10)]
+
+    assert played(program) == ["ok"] * 10
+
+
 def test_compare_and_set() -> None:
     """One that expects the wrong value is a certain failure, the right one swaps."""
 

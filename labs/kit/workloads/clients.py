@@ -135,7 +135,7 @@ class Workload:
 
     async def once(self, operation: Operation, consistency: kv.Consistency | None = None) -> Sample:
         """One operation, now, by a client of its own; at another consistency if asked for."""
-        return await self._operate(self._client(), operation, consistency)
+        return await self._operate(self._client(), operation, consistency, alone=True)
 
     # ------------------------------------------------------------------------------- plumbing
 
@@ -170,7 +170,12 @@ class Workload:
         await self._operate(self._client(), self.generator.next())
 
     async def _operate(
-        self, client: _Client, operation: Operation, consistency: kv.Consistency | None = None
+        self,
+        client: _Client,
+        operation: Operation,
+        consistency: kv.Consistency | None = None,
+        *,
+        alone: bool = False,  # asked for by name, so that no `stop` is meant for it
     ) -> Sample:
         argument = None if operation.f == "read" else operation.value
         sample = Sample(operation.f, operation.key, argument, now_ns(self.cluster))
@@ -183,7 +188,7 @@ class Workload:
             try:
                 response = await self.cluster.call(node, request, timeout_ms=self._timeout_ms)
             except Refused as refused:
-                if self.cluster.now_ms() >= give_up_ms or self._stopped:
+                if self.cluster.now_ms() >= give_up_ms or (self._stopped and not alone):
                     self._end(sample, "fail", pending.fail, refused.reason)
                     return sample
                 await self._elsewhere(client, node, refused.hint)
