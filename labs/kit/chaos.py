@@ -114,14 +114,21 @@ def draw_schedule(swarm: Swarm, *, from_ms: int, until_ms: int) -> Schedule:
         if isinstance(fault, kinds.NodeFault):
             if any(state_refusal(fault, node, states[node]) for node in fault.nodes):
                 continue
-            states |= dict.fromkeys(fault.nodes, _AFTER.get(fault.kind, NodeState.UP))
+            if fault.kind in _AFTER:
+                states |= dict.fromkeys(fault.nodes, _AFTER[fault.kind])
         elif isinstance(fault, kinds.Heal):
             states = dict.fromkeys(swarm.nodes, NodeState.UP)
         steps.append(Step(at_ms, fault))
     return Schedule(tuple(steps))
 
 
-_AFTER = {"kill": NodeState.DOWN, "power-cut": NodeState.DOWN, "pause": NodeState.PAUSED}
+_AFTER = {
+    "kill": NodeState.DOWN,
+    "power-cut": NodeState.DOWN,
+    "pause": NodeState.PAUSED,
+    "resume": NodeState.UP,
+    "restart": NodeState.UP,
+}
 
 
 class Chaos:

@@ -117,7 +117,6 @@ class SimCluster:
             id: SimNode(self, id, SimDisk(Random(f"{spec.seed}:{id}:disk"), lies=lies))
             for id in spec.node_ids
         }
-        self._views: dict[NodeId, tuple[int, Message | None]] = {}
         self.faults = Faults(self, on_event=self._fault_event, seed=spec.seed)
 
     async def __aenter__(self) -> SimCluster:
@@ -195,13 +194,12 @@ class SimCluster:
         """The same without waiting: for invariants, between two steps. Made once a step, so it must
         not be changed."""
         simulated = self._nodes[node]
-        if simulated.state != NodeState.UP or simulated.core is None:
+        core = simulated.core
+        if core is None or simulated.state is not NodeState.UP:
             return None
-        steps, view = self._views.get(node, (-1, None))
-        if steps != simulated.steps:
-            view = simulated.core.view()
-            self._views[node] = (simulated.steps, view)
-        return view
+        if simulated.viewed_at != simulated.steps:
+            simulated.viewed_at, simulated.viewed = simulated.steps, core.view()
+        return simulated.viewed
 
     # --------------------------------------------------------------------------------------- World
 

@@ -54,6 +54,8 @@ class SimNode:
         self.core: Core | None = None
         self.incarnation = 0
         self.steps = 0
+        self.viewed_at = -1  # how many steps came before `viewed`
+        self.viewed: Message | None = None
         self.amnesia = False
         self.effects_until_crash: int | None = None
         self.clock = (0, 0.0, 1.0)  # wall = mono + offset, drifting at a rate since a moment
@@ -68,6 +70,7 @@ class SimNode:
     def start(self, make_core: Callable[[], Core]) -> None:
         """Comes up with what the disk holds."""
         self.incarnation += 1
+        self.viewed_at = -1
         self.state = NodeState.UP
         self.core = make_core()
         self.take(self.disk.load(amnesia=self.amnesia))

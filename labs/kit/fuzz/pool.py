@@ -6,6 +6,7 @@ the parent only.
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import signal
 from collections.abc import Callable, Iterator
@@ -110,6 +111,7 @@ class Workers:
 def _work(lab: str, pipe: Connection) -> None:
     """A worker's life."""
     target = load_target(lab)
+    gc.disable()  # Runs are short: what they leave behind is collected between them.
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
         while True:
             case = pipe.recv()
@@ -119,3 +121,4 @@ def _work(lab: str, pipe: Connection) -> None:
             except Exception as error:  # of the fuzzer itself; the parent tells it
                 answer = " ".join(f"{type(error).__name__}: {error}".split())
             pipe.send(answer)
+            gc.collect()

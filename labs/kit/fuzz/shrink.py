@@ -10,14 +10,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 from typing import Final
 
 from labs.kit.fuzz.run import Failure, Outcome
 from labs.kit.fuzz.target import Case
 from labs.kit.schedule import Schedule, Step
 
-RUNS_MAX: Final = 500
-TIME_LIMIT_S: Final = 120.0
+RUNS_MAX: Final = 1000
+TIME_LIMIT_S: Final = 180.0
+PAIRS_STEPS_MAX: Final = 20  # beyond it, to try all pairs takes too many runs
 TAIL_MS: Final = 1  # a fault of the very last millisecond still acts
 
 
@@ -86,10 +88,15 @@ class _Search:
             self.still_fails(self.with_steps(early))
 
     def drop_faults(self) -> None:
-        """Delta debugging."""
+        """Delta debugging, down to pairs: a fault and the heal after it often go together only."""
         if self.steps and self.still_fails(self.with_steps(())):
             return
-        chunk = max(1, len(self.steps) // 2)
+        self.drop_chunks(max(1, len(self.steps) // 2))
+        while len(self.steps) <= PAIRS_STEPS_MAX and self.drop_pair():
+            self.drop_chunks(1)
+
+    def drop_chunks(self, chunk: int) -> None:
+        """Neighbours first, fewer and fewer, until no single fault can be spared."""
         while True:
             start, dropped = 0, False
             while start < len(self.steps):
@@ -102,10 +109,18 @@ class _Search:
                 return
             chunk = max(1, chunk // 2)
 
+    def drop_pair(self) -> bool:
+        """Two at once, wherever they are."""
+        for first, second in combinations(range(len(self.steps)), 2):
+            rest = self.steps[:first] + self.steps[first + 1 : second] + self.steps[second + 1 :]
+            if self.still_fails(self.with_steps(rest)):
+                return True
+        return False
+
     def shorten(self) -> None:
-        """The run ends, or the heal comes, as early as it can."""
+        """The heal comes as early as it can: with the last fault, or else with the failure."""
         last_ms = self.steps[-1].at_ms if self.steps else 0
-        for end_ms in (last_ms + TAIL_MS, last_ms + 1000, last_ms + 5000):
+        for end_ms in sorted({last_ms + TAIL_MS, self.failure.at_ms + TAIL_MS}):
             shorter = replace(self.case, duration_ms=end_ms)
             if end_ms < self.case.duration_ms and self.still_fails(shorter):
                 return
@@ -136,8 +151,9 @@ def shrink(
     minimal = True
     try:
         search.cut_tail()
-        search.drop_faults()
+        search.shorten()  # First: all that follows takes less time then.
         search.fewer_clients(clients)
+        search.drop_faults()
         search.shorten()
         search.drop_faults()  # With less load, less may be enough.
     except _Spent:
