@@ -66,6 +66,16 @@ def fuzz(
     keep_going: Annotated[
         bool, typer.Option("--keep-going", help="Do not stop at the first failure.")
     ] = False,
+    exhaustive: Annotated[
+        bool,
+        typer.Option("--exhaustive", help="Instead: every course of events, a few moves deep."),
+    ] = False,
+    depth: Annotated[
+        int | None, typer.Option(min=1, max=100, help="With --exhaustive: moves.", metavar="MOVES")
+    ] = None,
+    nodes: Annotated[
+        int, typer.Option(min=1, max=3, help="With --exhaustive: nodes.", metavar="N")
+    ] = 3,
     json: JsonFlag = False,
 ) -> int:
     """Run a lab in simulation under random faults until a promise is broken.
@@ -83,6 +93,13 @@ def fuzz(
     limit_ms = parse_ms(limit, "--time") if limit is not None else None
     if limit_ms is not None and limit_ms <= 0:
         raise LabError(f"--time {limit}: expected more than nothing, as in 5min")
+    if exhaustive:
+        from labs.kit.cli_explore import run_exhaustive
+
+        limit_s = None if limit_ms is None else limit_ms / 1000
+        return run_exhaustive(
+            lab, nodes=nodes, depth=depth, mutant=mutant, limit_s=limit_s, as_json=json
+        )
     campaign = Campaign(
         lab=target.lab,
         first=first,
