@@ -105,7 +105,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
                 continue
             ready.append(first)  # type: ignore[arg-type]  # has all that the loop asks of a handle
             while timers and timers[0][0] <= now_s:
-                ready.append(heappop(timers)[2])  # type: ignore[arg-type]  # likewise
+                ready.append(heappop(timers)[2])  # type: ignore[arg-type]  # likewise handed on as it came
 
 
 class _NoSelector(selectors.SelectSelector):

@@ -23,6 +23,8 @@ BANNED_CALLS = frozenset(
     {"print", "input", "open", "eval", "exec", "compile", "__import__", "id", "hash", "breakpoint"}
 )
 UNSAFE_MODULES = frozenset({"pickle", "marshal", "shelve", "dill", "cloudpickle", "jsonpickle"})
+# Parsing alone makes no objects, and a SafeLoader only plain ones.
+SAFE_YAML = frozenset({"safe_load", "safe_load_all", "safe_dump", "parse", "SafeLoader"})
 SUPPRESSION = re.compile(
     r"#\s*(noqa(?::\s*[A-Z]+\d+(?:,\s*[A-Z]+\d+)*)?|type:\s*ignore(\[[^]]*])?)"
 )
@@ -96,7 +98,7 @@ def unsafe_code(path: Path, source: str) -> Iterator[str]:
             case ast.Call(func=ast.Name(id="eval" | "exec" as name)):
                 yield f"{where} calls {name}()"
             case ast.Call(func=ast.Attribute(value=ast.Name(id="yaml"), attr=attribute)):
-                if attribute not in {"safe_load", "safe_load_all", "safe_dump"}:
+                if attribute not in SAFE_YAML:
                     yield f"{where} calls yaml.{attribute}()"
 
 
