@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -210,23 +209,15 @@ def _show_failure(
 ) -> dict[str, Any]:
     """Shrinks the first failure, saves it, shows it; its part of the document."""
     from labs.kit.fuzz.findings import Finding, picture
-    from labs.kit.fuzz.run import record_case, run_case, schedule_of
-    from labs.kit.fuzz.shrink import shrink
+    from labs.kit.fuzz.run import record_case
+    from labs.kit.fuzz.shrink import smallest
     from labs.kit.fuzz.target import Case
 
     first = tally.failures[0]
     assert first.failure is not None, "it is among the failures"
-    drawn = target.draw(first.seed)
-    case = Case(first.seed, mutant, duration_ms)
-    case = replace(case, schedule=schedule_of(target, case, drawn.spec))
     tell(f"seed {first.seed} failed: {visible(first.failure.message)}")
     tell("looking for the smallest schedule that fails in the same way ...")
-    shrunk = shrink(
-        lambda candidate: run_case(target, candidate),
-        case,
-        first.failure,
-        clients=drawn.clients,
-    )
+    shrunk = smallest(target, Case(first.seed, mutant, duration_ms), first.failure)
     finding = Finding(target.lab, shrunk.case, shrunk.failure)
     path = _relative(finding.save(home_folder() / "fuzz"))
     sys.stderr.write(picture(target.lab, record_case(target, shrunk.case)))

@@ -35,6 +35,7 @@ def draw(seed: int) -> Drawn:
     """Cluster size, settings, speed of disks and network, and load: bugs hide in combinations."""
     rng = Random(f"{seed}:settings")
     params = LAB.defaults(simulated=True) | {
+        "heartbeat_ms": rng.choice([100, 150]),
         "snapshot_threshold": rng.choice([0, 5, 20]),
         "snapshot_trailing_entries": rng.choice([0, 3]),
         "snapshot_chunk_bytes": rng.choice([50, 65_536]),
@@ -43,7 +44,7 @@ def draw(seed: int) -> Drawn:
         "max_inflight": rng.choice([1, 4]),
         "max_entries_per_append": rng.choice([1, 256]),
     }
-    count = rng.choice([3, 5, 5])
+    count = rng.choice([3, 3, 5])
     nodes = tuple(NodeSpec(f"n{number}", LAB.core) for number in range(1, count + 1))
     options = SimOptions(
         latency_ms=rng.choice([(0.2, 1.0), (0.2, 1.0), (1.0, 30.0)]),
@@ -72,6 +73,8 @@ async def program(cluster: SimCluster, load: Load, evidence: Evidence) -> None:
         if cluster.now_ms() < load.duration_ms:
             await cluster.sleep(load.duration_ms - cluster.now_ms())
         evidence.acknowledged_under_faults = history.count("append", "ok")
+        if not load.recover:
+            return
         await cluster.faults.heal()
         await live("a leader that serves", settled(cluster, within_units=LEADER_UNITS))
         newcomer = Client(cluster, load.clients, KEYS, history, load.seed)

@@ -9,11 +9,9 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from dataclasses import replace
 
 from labs.kit.fuzz.campaign import Campaign, Tally, run_campaign
-from labs.kit.fuzz.run import run_case, schedule_of
-from labs.kit.fuzz.shrink import shrink
+from labs.kit.fuzz.shrink import smallest
 from labs.kit.fuzz.target import Case, FuzzTarget, load_target
 from labs.raft.mutants import MUTANTS
 
@@ -44,10 +42,7 @@ def row(target: FuzzTarget, mutant: str) -> str:
         return f"| {mutant} | not found | - | - | - | {found_s:.1f} | - |"
     first = tally.failures[0]
     assert first.failure is not None, "it is among the failures"
-    drawn = target.draw(first.seed)
-    case = Case(first.seed, mutant)
-    case = replace(case, schedule=schedule_of(target, case, drawn.spec))
-    shrunk = shrink(lambda one: run_case(target, one), case, first.failure, clients=drawn.clients)
+    shrunk = smallest(target, Case(first.seed, mutant), first.failure)
     return (
         f"| {mutant} | {first.seed} | {first.failure.promise} | {shrunk.faults_before} | "
         f"{shrunk.faults} | {found_s:.1f} | {shrunk.elapsed_s:.1f} |"

@@ -23,11 +23,13 @@ QUIET_UNITS: Final = 2  # at the beginning, so that there is something to distur
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What was broken: `promise` is the same for all failures of one kind."""
+    """What was broken: `promise` is the same for all failures of one kind. `at_once`: by a step of
+    a node, at that very moment, and not by what came of it in the end."""
 
     promise: str
     message: str
     at_ms: int
+    at_once: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +70,20 @@ def schedule_of(target: FuzzTarget, case: Case, spec: ClusterSpec) -> Schedule:
     return draw_schedule(swarm, from_ms=QUIET_UNITS * unit_ms, until_ms=case.duration_ms)
 
 
-def run_case(target: FuzzTarget, case: Case) -> Outcome:
-    """Runs it. Raises whatever is wrong with the fuzzer itself."""
-    return record_case(target, case, events=False).outcome
+def run_case(target: FuzzTarget, case: Case, *, recover: bool = True) -> Outcome:
+    """Runs it, up to the heal if it need not recover. Raises whatever is wrong with the fuzzer
+    itself."""
+    return record_case(target, case, events=False, recover=recover).outcome
 
 
-def record_case(target: FuzzTarget, case: Case, *, events: bool = True) -> Record:
+def record_case(
+    target: FuzzTarget, case: Case, *, events: bool = True, recover: bool = True
+) -> Record:
     """Runs it and keeps what happened."""
     drawn = target.draw(case.seed)
     schedule = schedule_of(target, case, drawn.spec)
     clients = drawn.clients if case.clients is None else case.clients
-    load = Load(case.seed, schedule, case.duration_ms, clients, drawn.pause_ms)
+    load = Load(case.seed, schedule, case.duration_ms, clients, drawn.pause_ms, recover)
     evidence = Evidence()
     clusters: list[SimCluster] = []
 
@@ -127,17 +132,17 @@ def _judged(target: FuzzTarget, cluster: SimCluster, error: Exception) -> Failur
         case NotLive():
             return Failure(f"recovers after a heal: {error.what}", str(error), at_ms)
         case Livelock():
-            return Failure("comes to rest", str(error), at_ms)
+            return Failure("comes to rest", str(error), at_ms, at_once=True)
         case MisuseOfDisk():
-            return Failure("orders that a disk can carry out", str(error), at_ms)
+            return Failure("orders that a disk can carry out", str(error), at_ms, at_once=True)
     promise = target.promise_of(error)
     if promise is not None:
-        return Failure(promise, str(error), at_ms)
+        return Failure(promise, str(error), at_ms, at_once=True)
     if error is not cluster.failure:
         return None
     frame = traceback.extract_tb(error.__traceback__)[-1]
     what = f"{type(error).__name__} in {frame.name}"
-    return Failure(f"never raises: {what}", f"{what}: {error}", at_ms)
+    return Failure(f"never raises: {what}", f"{what}: {error}", at_ms, at_once=True)
 
 
 def _nothing_happened(evidence: Evidence) -> str:

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Final
 
-from labs.kit.fuzz.run import Failure, Outcome
-from labs.kit.fuzz.target import Case
+from labs.kit.fuzz.run import Failure, Outcome, run_case, schedule_of
+from labs.kit.fuzz.target import Case, FuzzTarget
 from labs.kit.schedule import Schedule, Step
 
 RUNS_MAX: Final = 1000
@@ -161,3 +161,15 @@ def shrink(
     elapsed_s = time.monotonic() - began_s
     before = len(case.schedule.steps)
     return Shrunk(search.case, search.failure, before, search.runs, elapsed_s, minimal)
+
+
+def smallest(target: FuzzTarget, case: Case, failure: Failure) -> Shrunk:
+    """Makes a case that fails so small; its faults may still be those that its seed draws."""
+    drawn = target.draw(case.seed)
+    case = replace(case, schedule=schedule_of(target, case, drawn.spec))
+    # What failed under faults is looked for under faults: recovery would take most of the time.
+    recover = not failure.at_once or failure.at_ms > case.duration_ms
+    clients = drawn.clients if case.clients is None else case.clients
+    return shrink(
+        lambda one: run_case(target, one, recover=recover), case, failure, clients=clients
+    )

@@ -60,13 +60,17 @@ class NotLive(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What the program of a lab is asked to do: faults for that long, under that many clients."""
+    """What the program of a lab is asked to do: faults for that long, under that many clients.
+
+    Without `recover` it ends there, before the heal: enough for what fails under faults.
+    """
 
     seed: int
     schedule: Schedule
     duration_ms: int
     clients: int
     pause_ms: int
+    recover: bool = True
 
 
 @dataclass(frozen=True)

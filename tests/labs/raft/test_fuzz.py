@@ -9,14 +9,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from labs.kit import cli
-from labs.kit.fuzz.run import Outcome, record_case, run_case, schedule_of
-from labs.kit.fuzz.shrink import Shrunk, shrink
+from labs.kit.fuzz.run import Outcome, record_case, run_case
+from labs.kit.fuzz.shrink import Shrunk, smallest
 from labs.kit.fuzz.target import Case, load_target
 from labs.kit.schedule import Schedule
 from labs.raft.mutants import MORE, MUTANTS
@@ -32,13 +31,10 @@ QUICK = ("vote-not-persisted", "vote-without-log-check", "commit-old-terms", "sa
 
 def found(mutant: str, seed: int) -> tuple[Outcome, Shrunk]:
     """The failure of a seed, and its smallest schedule."""
-    drawn = TARGET.draw(seed)
     case = Case(seed, mutant)
-    case = replace(case, schedule=schedule_of(TARGET, case, drawn.spec))
     outcome = run_case(TARGET, case)
     assert outcome.failure is not None, f"seed {seed} finds nothing wrong with {mutant}"
-    shrunk = shrink(lambda one: run_case(TARGET, one), case, outcome.failure, clients=drawn.clients)
-    return outcome, shrunk
+    return outcome, smallest(TARGET, case, outcome.failure)
 
 
 def test_raft_itself_passes() -> None:
