@@ -18,7 +18,7 @@ from labs.kit.checkers.search import Frame, Search
 from labs.kit.history import Operation
 from labs.kit.verdict import Counterexample
 
-EXPLAIN_S_MAX: Final = 5.0  # once it is known that there is no order
+EXPLAIN_S_MAX: Final = 2.0  # once it is known that there is no order
 Tick = Callable[[int], None]
 
 

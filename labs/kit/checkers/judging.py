@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from labs.kit.checkers.limits import Limits, OutOfLimits, Watched
+from labs.kit.checkers.limits import Limits, OutOfLimits, Watched, no_collector
 from labs.kit.checkers.linearizable import Finding, judge_linearizable
 from labs.kit.checkers.models import MODELS as MODELS_BY_NAME
 from labs.kit.errors import LabError, nearest
@@ -47,9 +47,10 @@ def judge(
     limits = Limits(time_limit_s, memory_mb)
     verdict = Verdict(None, model, consistency, 0, 0.0)
     try:
-        found = operations(Watched(entries, limits))
-        verdict = replace(verdict, operations=len(found))
-        finding = _find(found, entries, model, consistency, limits)
+        with no_collector():
+            found = operations(Watched(entries, limits))
+            verdict = replace(verdict, operations=len(found))
+            finding = _find(found, entries, model, consistency, limits)
     except OutOfLimits as out:
         finding = Finding(None, reason=out.reason)
     return replace(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from labs.kit.checkers.explain import counterexample
-from labs.kit.checkers.limits import Limits, no_collector
+from labs.kit.checkers.limits import Limits
 from labs.kit.checkers.models import Model
 from labs.kit.checkers.plan import Claim, Plan
 from labs.kit.checkers.search import Search
@@ -39,8 +39,7 @@ def judge_linearizable(
 ) -> Finding:
     """Whether there is an order. Raises HistoryMalformed, and OutOfLimits."""
     keys = by_key(found, entries, model, limits)
-    with no_collector():
-        return _in_turns(keys, found, model, limits)
+    return _in_turns(keys, found, model, limits)
 
 
 def by_key(

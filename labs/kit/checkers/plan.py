@@ -101,7 +101,7 @@ class Plan:
         self.model, self.claims, self.tick = model, claims, tick
         self.states = States()
         self.initial = self.states.number(model.initial)
-        self.outlook = outlook_of(model, [c.action for c in claims]) if foresight else Outlook()
+        self.outlook = outlook_of(model, {c.action for c in claims}) if foresight else Outlook()
         self.read_only = model.read_only
         # By number of the return, with one more for the end.
         self.return_bit: list[int] = []
@@ -113,11 +113,17 @@ class Plan:
         self.open_claims: dict[int, list[int]] = {}  # field -> places in claims
         self.hold: dict[int, int] = {}  # state -> the return before which it must not be left
         self.slots = self.open_bits = self.guards = 0
-        self._tables: dict[tuple[Action, bool], Table] = {}
+        # Actions are hashed once each: claims know theirs by its number.
+        kinds: dict[Action, int] = {}
+        self._kind = [kinds.setdefault(claim.action, len(kinds)) for claim in claims]
+        self._actions = list(kinds)
+        self._reads = [action.verb in model.read_only for action in self._actions]
+        self._tables: tuple[dict[int, Table], dict[int, Table]] = ({}, {})  # plain, with outlook
         self._made: dict[int, Move] = {}
         self._sweep(self._events())
         if isinstance(self.outlook, Exact):
             self._find_holds()
+        del self._made
 
     # ---------------------------------------------------------------------------------- layout
 
@@ -177,11 +183,11 @@ class Plan:
                 slot = free.pop() if free else self.slots
                 self.slots = max(self.slots, slot + 1)
                 bits[place] = bit = 1 << slot
-                if claim.action.verb in self.read_only:
+                if self._reads[self._kind[place]]:
                     sure = safe_from[place] <= number
                     if not sure and safe_from[place] < len(returns):
                         insort(late, (safe_from[place], place))
-                    reads[place] = bit, self._table(claim.action, sure)
+                    reads[place] = bit, self._table(place, sure)
                     newly.append(reads[place])
                     looks = ()
                 else:
@@ -191,7 +197,7 @@ class Plan:
             while late and late[0][0] <= number:
                 _, sure_now = late.pop(0)
                 if sure_now in reads:
-                    look = bits[sure_now], self._table(self.claims[sure_now].action, True)
+                    look = bits[sure_now], self._table(sure_now, True)
                     reads[sure_now] = look
                     newly.append(look)
                     looks = ()
@@ -223,27 +229,29 @@ class Plan:
         self.moves.append(())
         self.open_moves.append(opened)
 
-    def _table(self, action: Action, sure: bool) -> Table:
-        found = self._tables.get((action, sure))
+    def _table(self, place: int, sure: bool = False) -> Table:
+        """What a claim does; with the outlook if it may be called hopeless."""
+        kind = self._kind[place]
+        found = self._tables[sure].get(kind)
         if found is None:
             outlook = self.outlook if sure else None
-            found = Table(self.model, self.states, action, outlook)
-            self._tables[action, sure] = found
+            found = Table(self.model, self.states, self._actions[kind], outlook)
+            self._tables[sure][kind] = found
         return found
 
     def _under_way(
         self, under_way: list[tuple[int, int]], bits: dict[int, int]
     ) -> tuple[Move, ...]:
-        twins: dict[Action, int] = {}
-        moves = []
+        twins: dict[int, int] = {}
+        moves, kinds, made = [], self._kind, self._made
         for _, place in under_way:
-            action, bit = self.claims[place].action, bits[place]
-            earlier = twins.get(action, 0)
-            twins[action] = earlier | bit
-            move = self._made.get(place)
+            kind = kinds[place]
+            earlier = twins.get(kind, 0)
+            move = made.get(place)
             if move is None or move[1] != earlier:
-                move = (bit, earlier, self._table(action, False), place, 0, 0, 0)
-                self._made[place] = move
+                move = (bits[place], earlier, self._table(place), place, 0, 0, 0)
+                made[place] = move
+            twins[kind] = earlier | move[0]
             moves.append(move)
         return tuple(moves)
 
@@ -252,10 +260,12 @@ class Plan:
     def _units(self, events: list[tuple[int, int, bool]]) -> dict[Action, tuple[int, int]]:
         """For each action of operations that never returned: the unit and the mask of its count."""
         counts: dict[Action, int] = {}
-        for _, place, is_return in events:
-            claim = self.claims[place]
-            if claim.returned is None and not is_return:
-                counts[claim.action] = counts.get(claim.action, 0) + 1
+        places = [place for _, place, is_return in events if not is_return]
+        for claim in (self.claims[place] for place in places):
+            if claim.returned is not None:
+                continue
+            action = claim.action
+            counts[action] = counts.get(action, 0) + 1
         units = {}
         for action, count in counts.items():
             width = count.bit_length()
@@ -276,7 +286,7 @@ class Plan:
         unit, field = units[action]
         before = fields.get(action)
         if before is None:
-            move: Move = (0, 0, self._table(action, False), place, unit, field, unit)
+            move: Move = (0, 0, self._table(place), place, unit, field, unit)
             opened = (*opened, move)
         else:
             move = (*before[:6], before[6] + unit)
@@ -293,13 +303,17 @@ class Plan:
         """For each read, the return from which no help can come any more; and for each return the
         next read that is still to come, if no help can come to that one."""
         helpers: dict[Hashable, list[tuple[int, int]]] = {}  # tag -> (invoked, its return)
+        helping: dict[int, Hashable] = {}
         outlook, never = self.outlook, len(returns)
         if type(outlook) is Outlook:
             return dict.fromkeys(range(len(self.claims)), never), None
         for place, claim in enumerate(self.claims):
-            if claim.action.verb not in self.read_only:
-                tag = outlook.helps(claim.action)
-                if tag != NEVER:
+            if not self._reads[self._kind[place]]:
+                kind = self._kind[place]
+                if kind not in helping:
+                    helping[kind] = outlook.helps(claim.action)
+                tag = helping[kind]
+                if tag is not NEVER:
                     helpers.setdefault(tag, []).append((claim.invoked, returns.get(place, never)))
         latest: dict[Hashable, tuple[list[int], list[int]]] = {}
         for tag, found in helpers.items():
@@ -310,24 +324,21 @@ class Plan:
                 upto.append(worst)
             latest[tag] = [invoked for invoked, _ in found], upto
         from_ = {}
+        tags: dict[int, Hashable] = {}
         for place, claim in enumerate(self.claims):
-            if claim.action.verb in self.read_only:
-                from_[place] = self._no_help_from(claim, latest, never)
+            kind = self._kind[place]
+            if not self._reads[kind]:
+                continue
+            if self._actions[kind].verb != "read":
+                from_[place] = never
+                continue
+            if kind not in tags:
+                tags[kind] = outlook.helped_by(self._actions[kind])
+            invoked, upto = latest.get(tags[kind], ([], []))
+            assert claim.returned is not None, "reads of unknown result are dropped"
+            at = bisect_left(invoked, claim.returned)
+            from_[place] = upto[at - 1] + 1 if at else 0
         return from_, None if outlook.exact else self._ahead(returns, from_)
-
-    def _no_help_from(
-        self,
-        claim: Claim,
-        latest: dict[Hashable, tuple[list[int], list[int]]],
-        never: int,
-    ) -> int:
-        if claim.action.verb != "read":
-            return never
-        tag = self.outlook.helped_by(claim.action)
-        invoked, upto = latest.get(tag, ([], []))
-        assert claim.returned is not None, "reads of unknown result are dropped"
-        at = bisect_left(invoked, claim.returned)
-        return upto[at - 1] + 1 if at else 0
 
     def _ahead(self, returns: dict[int, int], from_: dict[int, int]) -> list[tuple[Look, ...]]:
         order = sorted(returns, key=returns.__getitem__)
@@ -347,7 +358,7 @@ class Plan:
             if next_one < len(coming):
                 reader = coming[next_one][1]
                 if from_[reader] <= number:
-                    looks = ((0, self._table(self.claims[reader].action, True)),)
+                    looks = ((0, self._table(reader, True)),)
             ahead.append(looks)
         return ahead
 
