@@ -60,6 +60,10 @@ def fuzz(
         str | None,
         typer.Option("--time", help="Begin no seed after this, as 5min.", metavar="DURATION"),
     ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(help="Run the seeds on this Dask cluster.", metavar="ADDRESS"),
+    ] = None,
     duration: DurationOption = None,
     mutant: MutantOption = None,
     keep_going: Annotated[
@@ -108,6 +112,7 @@ def fuzz(
         mutant=mutant,
         keep_going=keep_going,
         duration_ms=_duration_ms(duration),
+        scheduler=scheduler,
     )
     progress = _Progress(seeds)
     try:

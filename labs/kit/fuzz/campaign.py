@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from labs.kit.fuzz.pool import Workers
+from labs.kit.fuzz.remote import RemoteWorkers
 from labs.kit.fuzz.run import Outcome
 from labs.kit.fuzz.target import DURATION_MS, Case
 
@@ -20,7 +21,8 @@ TOLD_EVERY_S: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """What is asked for: `seeds` from `first` on, or as many as fit into `time_limit_s`."""
+    """What is asked for: `seeds` from `first` on, or as many as fit into `time_limit_s`; on `jobs`
+    processes, or on the workers of the Dask `scheduler`."""
 
     lab: str
     first: int
@@ -30,6 +32,13 @@ class Campaign:
     mutant: str | None = None
     keep_going: bool = False
     duration_ms: int = DURATION_MS
+    scheduler: str | None = None
+
+    def workers(self) -> Workers | RemoteWorkers:
+        """What runs the seeds."""
+        if self.scheduler is not None:
+            return RemoteWorkers(self.lab, self.scheduler)
+        return Workers(self.lab, min(self.jobs, self.seeds))
 
 
 @dataclass(slots=True)
@@ -94,7 +103,7 @@ def run_campaign(campaign: Campaign, told: Callable[[Tally], None]) -> Tally:
                 return
             yield Case(seed, campaign.mutant, campaign.duration_ms)
 
-    with Workers(campaign.lab, min(campaign.jobs, campaign.seeds)) as workers:
+    with campaign.workers() as workers:
         for outcome in workers.outcomes(cases(), timeout_s=lambda: TOLD_EVERY_S):
             if outcome is not None:
                 tally.outcomes[outcome.seed] = outcome

@@ -140,6 +140,8 @@ def _judged(target: FuzzTarget, cluster: SimCluster, error: Exception) -> Failur
         return Failure(promise, str(error), at_ms, at_once=True)
     if error is not cluster.failure:
         return None
+    if isinstance(error, AssertionError) and str(error):
+        return Failure(f"its own assertion: {error}", f"{error} (assertion)", at_ms, at_once=True)
     frame = traceback.extract_tb(error.__traceback__)[-1]
     what = f"{type(error).__name__} in {frame.name}"
     return Failure(f"never raises: {what}", f"{what}: {error}", at_ms, at_once=True)
