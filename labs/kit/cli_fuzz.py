@@ -250,7 +250,8 @@ def _failure_document(finding: Finding, shrunk: Shrunk, path: Path) -> dict[str,
 
 
 def _shrunk_line(shrunk: Shrunk) -> str:
-    kept = "no fault is needed" if not shrunk.faults else f"{shrunk.faults} are needed"
+    needed = {0: "none is needed", 1: "1 is needed"}
+    kept = needed.get(shrunk.faults, f"{shrunk.faults} are needed")
     line = f"of {shrunk.faults_before} faults {kept} ({shrunk.runs} runs, {shrunk.elapsed_s:.1f} s)"
     return line if shrunk.minimal else f"{line}; ended by its limit, fewer may do"
 

@@ -25,6 +25,8 @@ from nodes.sim.cluster import SimCluster, SimOptions
 
 T = TypeVar("T")
 KEYS: Final = ("a", "b")
+# How many clients, and the longest pause of each; many patient ones are as much as few busy ones.
+LOADS: Final = ((1, 500), (2, 200), (2, 1500), (4, 500), (8, 800))
 # Bounds in longest election timeouts, counted from the heal or from the step before.
 LEADER_UNITS: Final = 7
 WRITE_UNITS: Final = 7
@@ -50,11 +52,12 @@ def draw(seed: int) -> Drawn:
         latency_ms=rng.choice([(0.2, 1.0), (0.2, 1.0), (1.0, 30.0)]),
         sync_ms=rng.choice([(0, 0), (0.1, 5.0)]),
     )
+    clients, pause_ms = rng.choice(LOADS)
     return Drawn(
         spec=ClusterSpec(LAB.id, LAB.protos, nodes, params, seed),
         options=options,
-        clients=rng.choice([1, 2, 4]),
-        pause_ms=rng.choice([200, 500, 1500]),
+        clients=clients,
+        pause_ms=pause_ms,
     )
 
 
