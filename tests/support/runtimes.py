@@ -12,6 +12,7 @@ import pytest
 from nodes.cluster.api import ClusterSpec
 from nodes.cluster.compose import ComposeCluster
 from nodes.cluster.local import LocalCluster
+from tests.support.seeds import is_full
 
 T = TypeVar("T")
 
@@ -33,14 +34,15 @@ def cluster_of(
 
 
 def on_runtimes(values: Iterable[T], few: Iterable[str]) -> list[object]:
-    """Parameters (runtime, value): every value on processes, and on containers those whose `id` is
-    among `few`, since a cluster of containers takes its time to start. With FAULTLAB_COMPOSE=all
-    every one on containers, too."""
+    """Parameters (runtime, value): on processes and on containers those whose `id` is among `few`,
+    one of each kind. In CI (FAULTLAB_SEEDS=full) every one on processes, since they take minutes;
+    with FAULTLAB_COMPOSE=all every one on containers, too."""
     wanted, everything = set(few), os.environ.get("FAULTLAB_COMPOSE") == "all"
     found: list[object] = []
     for value in values:
         name = str(getattr(value, "id", value))
-        found.append(pytest.param("local", value, marks=ON_LOCAL, id=name))
+        if is_full() or name in wanted:
+            found.append(pytest.param("local", value, marks=ON_LOCAL, id=name))
         if everything or name in wanted:
             found.append(pytest.param("compose", value, marks=ON_COMPOSE, id=f"compose-{name}"))
         wanted.discard(name)
