@@ -30,6 +30,11 @@ class Failure:
     message: str
     at_ms: int
     at_once: bool = False
+    by_history: bool = False
+
+    def same_kind(self, other: Failure) -> bool:
+        """One bug shows clients one broken promise or another, depending on who looks first."""
+        return self.promise == other.promise or (self.by_history and other.by_history)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +133,7 @@ def _judged(target: FuzzTarget, cluster: SimCluster, error: Exception) -> Failur
         case HistoryWrong():
             if error.operation is not None:
                 at_ms = error.operation.completed_ms or error.operation.invoked_ms
-            return Failure(error.promise, str(error), at_ms)
+            return Failure(error.promise, str(error), at_ms, by_history=True)
         case NotLive():
             return Failure(f"recovers after a heal: {error.what}", str(error), at_ms)
         case Livelock():

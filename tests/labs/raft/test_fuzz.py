@@ -25,8 +25,29 @@ TARGET = load_target("raft")
 LAB = (sys.executable, "-m", "labs.kit.cli")
 FAULTS_MAX = 10
 # A seed that finds the bug, as `python -m tests.benchmarks.fuzz --mutants` tells.
-FOUND_BY: dict[str, int] = {}
-QUICK = ("vote-not-persisted", "vote-without-log-check", "commit-old-terms", "same-timeouts")
+FOUND_BY = {
+    "vote-not-persisted": 0,
+    "vote-without-log-check": 0,
+    "commit-old-terms": 5,
+    "truncate-on-every-heartbeat": 1,
+    "ack-before-majority": 2,
+    "ack-before-fsync": 0,
+    "read-from-follower": 0,
+    "timer-reset-on-any-rpc": 0,
+    "same-timeouts": 19,
+    "commit-without-min": 6,
+    "apply-before-commit": 0,
+    "snapshot-without-term": 0,
+    "no-dedup-in-snapshot": 61,
+    "step-down-not-persisted": 1,
+    "next-index-never-backs-up": 3,
+}
+QUICK = (
+    "vote-not-persisted",
+    "ack-before-fsync",
+    "truncate-on-every-heartbeat",
+    "read-from-follower",
+)
 
 
 def found(mutant: str, seed: int) -> tuple[Outcome, Shrunk]:
@@ -39,7 +60,7 @@ def found(mutant: str, seed: int) -> tuple[Outcome, Shrunk]:
 
 def test_raft_itself_passes() -> None:
     """No seed of the reference fails, and hardly any proves nothing."""
-    outcomes = [run_case(TARGET, Case(seed)) for seed in range(share_of(50))]
+    outcomes = [run_case(TARGET, Case(seed)) for seed in range(share_of(40))]
     assert [one for one in outcomes if one.failure] == []
     assert sum(one.verdict == "passed" for one in outcomes) >= 0.9 * len(outcomes)
 
@@ -49,7 +70,7 @@ def test_planted_bug_is_found_and_made_small(mutant: str) -> None:
     """By its known seed, with the same promise broken by at most ten faults."""
     outcome, shrunk = found(mutant, FOUND_BY[mutant])
     assert outcome.failure is not None
-    assert shrunk.failure.promise == outcome.failure.promise
+    assert shrunk.failure.same_kind(outcome.failure)
     assert shrunk.faults <= FAULTS_MAX
     again = run_case(TARGET, shrunk.case)
     assert again.failure == shrunk.failure
