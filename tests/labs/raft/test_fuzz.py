@@ -115,7 +115,7 @@ def test_events_are_equal_byte_for_byte_on_any_hash_seed(tmp_path: Path) -> None
     for hash_seed, seed in (("1", 4), ("2", 4), ("1", 6)):
         path = tmp_path / f"{hash_seed}-{seed}.jsonl"
         ran = lab(
-            *("replay", "raft", "--seed", str(seed), "--duration", "4s", "--events", path),
+            *("replay", "raft", "--seed", str(seed), "--duration", "10s", "--events", path),
             home=tmp_path,
             hash_seed=hash_seed,
         )
