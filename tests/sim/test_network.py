@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 
 from nodes.cluster.api import Link, LinkState, RpcFault, RpcFaultKind, RuntimeFailure, Stream, Toxic
 from nodes.core import Caller, NodeId
-from nodes.sim.loop import run_virtual
+from nodes.sim.loop import VirtualLoop, run_virtual
 from nodes.sim.network import SimNetwork
 from tests.support import ping_pb2 as pb
 
@@ -24,7 +24,9 @@ class Wire:
     """A network between endpoints that echo at once."""
 
     def __init__(self) -> None:
-        self.loop = asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        self.loop = loop
         latency_ms = (LATENCY_MS, LATENCY_MS)
         self.network = SimNetwork(self.loop, Random(0), latency_ms, self.deliver)
         self.down: set[NodeId] = set()
