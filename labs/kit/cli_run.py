@@ -12,7 +12,7 @@ import typer
 
 from labs.kit.errors import ANSWER_IS_NO, COULD_NOT, DONE, LabError, nearest
 from labs.kit.output import JsonFlag, print_json, tell
-from labs.kit.text import visible
+from labs.kit.text import counted, visible
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -269,7 +269,7 @@ def _tell_end(report: dict[str, Any], folder: RunFolder) -> None:
             tell(f"{one['id']}: {visible(one['claim'])}: {visible(one['observed'])}")
     factor = report["calibration"]["cpu_factor"]
     tell(
-        f"{_SAID[status]}; {len(report['trials'])} trials in {report['elapsed_s']:.0f} s "
+        f"{_SAID[status]}; {counted(len(report['trials']), 'trial')} in {report['elapsed_s']:.0f} s "
         f"on a machine {factor} times as slow as the reference"
     )
     tell(f"again: {visible(str(report['command']))}")

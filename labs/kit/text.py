@@ -40,6 +40,11 @@ def bytes_to_json(value: bytes, name: str = "value") -> dict[str, Any]:
         }
 
 
+def counted(number: int, what: str) -> str:
+    """`1 trial`, `3 trials`."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 def span(duration_ms: float) -> str:
     """A duration as people say it: `340 ms`, `4.2 s`, `3 min 5 s`, `2 h 10 min`."""
     if duration_ms < 1000:

@@ -11,7 +11,7 @@ from labs.kit.experiment.definition import Experiment
 from labs.kit.experiment.evidence import require_faults, require_judgement
 from labs.kit.experiment.figures import Figures, tidy
 from labs.kit.experiment.trial import Trial
-from labs.kit.text import visible
+from labs.kit.text import counted, visible
 
 Status = Literal["pass", "fail", "unknown", "invalid"]
 JUDGE_LIMIT_S = 20.0  # a history; past it the verdict is unknown
@@ -133,7 +133,7 @@ def findings(
 
 def _trials_finding(outcomes: Sequence[Outcome]) -> Finding:
     wrong = [f"{one.variant} {one.number}: {why}" for one in outcomes for why in one.broken]
-    observed = "; ".join(wrong[:3]) or f"{len(outcomes)} trials, nothing broken"
+    observed = "; ".join(wrong[:3]) or f"{counted(len(outcomes), 'trial')}, nothing broken"
     claim = "every trial ran to its end, and no promise or invariant was broken"
     return Finding("trials", claim, not wrong, observed)
 
