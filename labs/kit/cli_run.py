@@ -268,8 +268,9 @@ def _tell_end(report: dict[str, Any], folder: RunFolder) -> None:
         if one["holds"] is not True:
             tell(f"{one['id']}: {visible(one['claim'])}: {visible(one['observed'])}")
     factor = report["calibration"]["cpu_factor"]
+    trials = counted(len(report["trials"]), "trial")
     tell(
-        f"{_SAID[status]}; {counted(len(report['trials']), 'trial')} in {report['elapsed_s']:.0f} s "
+        f"{_SAID[status]}; {trials} in {report['elapsed_s']:.0f} s "
         f"on a machine {factor} times as slow as the reference"
     )
     tell(f"again: {visible(str(report['command']))}")
