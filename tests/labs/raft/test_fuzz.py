@@ -65,6 +65,7 @@ def test_raft_itself_passes() -> None:
     assert sum(one.verdict == "passed" for one in outcomes) >= 0.9 * len(outcomes)
 
 
+@pytest.mark.timeout(400)  # many runs of a long schedule, on a machine that may be slow
 @pytest.mark.parametrize("mutant", QUICK if share_of(5) == 1 else tuple(MUTANTS))
 def test_planted_bug_is_found_and_made_small(mutant: str) -> None:
     """By its known seed, with the same promise broken by at most ten faults."""
