@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import time
 from collections.abc import Coroutine, Sequence
@@ -19,7 +18,6 @@ from labs.kit.text import visible
 if TYPE_CHECKING:
     from rich.table import Table
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
 ROUNDS_MAX = 100
 NODES_MIN, NODES_MAX = 3, 9
 SWEEP_S, SWEEP_QUICK_S = 1.5, 0.3  # of each combination
@@ -157,34 +155,13 @@ def _told(line: str) -> None:
 
 
 def _interruptible(work: Coroutine[Any, Any, Outcome]) -> Outcome:
-    """Runs it; Ctrl-C and SIGTERM both end everything that it started, and then us."""
-    import asyncio
-
+    """Runs it; what a contender or a runtime could not do is one line."""
     from labs.kit.bench.contender import ContenderFailed
+    from labs.kit.interruptible import run_interruptible
     from nodes.cluster.api import RuntimeFailure
 
-    received: list[signal.Signals] = []
-
-    async def run() -> Outcome:
-        loop, task = asyncio.get_running_loop(), asyncio.ensure_future(work)
-
-        def interrupt(number: signal.Signals) -> None:
-            # Once: a second signal, such as what `timeout` passes on, must not stop the clean-up.
-            if not received:
-                task.cancel()
-            received.append(number)
-
-        for number in SIGNALS:
-            loop.add_signal_handler(number, interrupt, number)
-        return await task
-
     try:
-        return asyncio.run(run())
-    except asyncio.CancelledError:
-        if not received:
-            raise  # nobody asked for it: a bug, which must not look like Ctrl-C
-        by = received[0].name
-        raise LabError(f"interrupted by {by}; everything that it started has ended") from None
+        return run_interruptible(work)
     except (ContenderFailed, RuntimeFailure) as error:
         raise LabError(str(error)) from error
 

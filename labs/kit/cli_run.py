@@ -167,33 +167,10 @@ def _run(order: Order, folder: RunFolder, progress: Callable[[str], None]) -> Ru
 
 
 def _on_processes(order: Order, folder: RunFolder, progress: Callable[[str], None]) -> Run:
-    """Ctrl-C and SIGTERM both end every node, and then us."""
-    import asyncio
-
     from labs.kit.experiment.runner import run_on_processes
+    from labs.kit.interruptible import run_interruptible
 
-    received: list[signal.Signals] = []
-
-    async def work() -> Run:
-        loop = asyncio.get_running_loop()
-        task = asyncio.ensure_future(run_on_processes(order, folder.path, progress))
-
-        def interrupt(number: signal.Signals) -> None:
-            if not received:  # a second one must not stop the clean-up
-                task.cancel()
-            received.append(number)
-
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, interrupt, number)
-        return await task
-
-    try:
-        return asyncio.run(work())
-    except asyncio.CancelledError:
-        if not received:
-            raise  # nobody asked for it: a bug, which must not look like Ctrl-C
-        by = received[0].name
-        raise LabError(f"interrupted by {by}; everything that it started has ended") from None
+    return run_interruptible(run_on_processes(order, folder.path, progress))
 
 
 @contextmanager

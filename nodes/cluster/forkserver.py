@@ -17,12 +17,12 @@ from typing import Final
 from nodes.cluster.api import ClusterSpec, RuntimeFailure
 from nodes.cluster.surroundings import node_environment
 from nodes.core import NodeId
+from nodes.host.forkserver import MESSAGE_BYTES_MAX
 from nodes.host.text import printable
 from nodes.lifeline import ON_LINUX
 
 FORKED_S_MAX: Final = 20.0  # it may still be importing, on a busy machine
 ENDED_S_MAX: Final = 3.0
-MESSAGE_BYTES_MAX: Final = 4096
 CLOSED: Final = "the cluster has been closed"
 
 

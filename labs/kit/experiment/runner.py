@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from labs.kit.experiment.judging import Finding, Outcome, Status, conclude, find
 from labs.kit.experiment.trial import Trial
 from labs.kit.experiment.worlds import Program, TrialEnded, in_simulation, on_processes
 from labs.kit.lab import Lab, Value
+from labs.kit.runs import LOGS
 from nodes.cluster.api import Cluster, ClusterSpec, NodeSpec, RuntimeFailure
 from nodes.timeline import TimelineEvent
 
@@ -173,7 +173,7 @@ async def run_on_processes(order: Order, folder: Path, tell: Progress = lambda _
                 order.spec(variant, seed),
                 _program(order, run, variant, number, seed, trial),
                 folder=folder / "nodes",
-                logs=folder / "logs" / f"{variant.name}-{number}",
+                logs=folder / LOGS / f"{variant.name}-{number}",
                 happened=lambda trial=trial: [  # type: ignore[misc]  # one list a trial
                     (one.at_ms, one.to_event()) for made in trial for one in made.injections
                 ],
@@ -183,13 +183,6 @@ async def run_on_processes(order: Order, folder: Path, tell: Progress = lambda _
         _conclude(run, trial, events, error)
     run.finish()
     return run
-
-
-def run_order(order: Order, folder: Path, tell: Progress = lambda _: None) -> Run:
-    """In whichever runtime; for callers that have no event loop."""
-    if order.simulated:
-        return run_in_simulation(order, tell)
-    return asyncio.run(run_on_processes(order, folder, tell))
 
 
 def _trials(order: Order, tell: Progress) -> Iterator[tuple[Variant, int, int]]:
