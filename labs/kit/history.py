@@ -24,6 +24,8 @@ FUNCTIONS: Final = (
     *("read", "write", "cas", "append", "add", "enqueue", "dequeue", "increment"),
     *("put", "get", "delete"),
 )
+# What a compare-and-set is told when it fails since another value than the expected is there.
+OTHER_VALUE: Final = "the register held another value"
 _KNOWN: Final = frozenset(("process", "type", "f", "key", "value", "time", "error"))
 
 

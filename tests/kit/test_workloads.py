@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import pytest
 
+from labs.kit.checkers.models import MODELS
 from labs.kit.history import Recorder, operations
 from labs.kit.workloads import Appends, Operation, Registers, Workload, final_reads, now_ns
 from labs.kit.workloads.generators import request_of
@@ -120,14 +121,19 @@ def test_one_operation_after_the_others_have_stopped() -> None:
 def test_compare_and_set() -> None:
     """One that expects the wrong value is a certain failure, the right one swaps."""
 
-    async def program(cluster: SimCluster) -> list[str]:
+    async def program(cluster: SimCluster) -> Workload:
         workload = workload_on(cluster, generator=Registers(("x",), Random(1), cas=0.3))
-        steps = (("write", 1), ("cas", [1, 2]), ("cas", [1, 3]))
-        done = [await workload.once(Operation(f, "x", value)) for f, value in steps]
-        read = await workload.once(Operation("read", "x"))
-        return [*(one.outcome for one in done), str(read.result)]
+        for f, value in (("write", 1), ("cas", [1, 2]), ("cas", [1, 3]), ("read", None)):
+            await workload.once(Operation(f, "x", value))
+        return workload
 
-    assert played(program) == ["ok", "ok", "fail", "2"]
+    workload = played(program)
+    assert [one.outcome for one in workload.samples] == ["ok", "ok", "fail", "ok"]
+    assert workload.samples[-1].result == 2
+    entries = workload.recorder.entries
+    failed = operations(entries)[2]
+    # The checker takes it for an answer: another value than 1 was there.
+    assert MODELS["cas-register"].action(failed, entries) == ("not", 1, None)
 
 
 def test_final_reads_see_every_node_and_every_loss() -> None:

@@ -14,14 +14,12 @@ from collections.abc import Hashable, Sequence
 from typing import Final, NamedTuple
 
 from labs.kit.checkers.values import Truth, freeze, show
-from labs.kit.history import Entry, HistoryMalformed, Operation
+from labs.kit.history import OTHER_VALUE, Entry, HistoryMalformed, Operation
 from labs.kit.text import visible
 
 State = Hashable
 # Errors of a failed compare-and-set that say: the old value was not there. None is Jepsen's way.
-SAID_NO: Final = frozenset(
-    {None, "precondition-failed", "mismatch", "the register held another value"}
-)
+SAID_NO: Final = frozenset({None, "precondition-failed", "mismatch", OTHER_VALUE})
 
 
 class Illegal:

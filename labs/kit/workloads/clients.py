@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, Literal
 
-from labs.kit.history import Pending, Recorder
+from labs.kit.history import OTHER_VALUE, Pending, Recorder
 from labs.kit.workloads.clock import now_ns
 from labs.kit.workloads.generators import Generator, Operation, request_of
 from nodes.cluster.api import Cluster, Indeterminate, Refused
@@ -205,7 +205,7 @@ class Workload:
 
     def _take(self, sample: Sample, operation: Operation, pending: Pending, response: Any) -> None:
         if isinstance(response, kv.CompareAndSetResponse) and not response.swapped:
-            self._end(sample, "fail", pending.fail, "the register held another value")
+            self._end(sample, "fail", pending.fail, OTHER_VALUE)
             return
         if isinstance(response, kv.GetResponse):
             sample.result = self.generator.result(response.value, response.found)
