@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from labs.kit.check import Failed, Vacuous
+from labs.kit.experiment import open_loop
 from labs.kit.experiment.definition import Experiment
 from labs.kit.experiment.evidence import require_faults, require_judgement
 from labs.kit.experiment.figures import Figures, tidy
@@ -89,6 +90,7 @@ def conclude(experiment: Experiment, trial: Trial, error: Exception | None) -> O
     require_faults(trial, experiment.faults)
     if trial.model and error is None:
         _judge(trial, outcome)
+    open_loop.measure(trial)
     outcome.missing = list(trial.evidence.missing)
     if outcome.missing:
         # Whatever went wrong in a run that lacks its premise, it says nothing about the promise.
@@ -121,6 +123,9 @@ def findings(
     judged = [one for one in outcomes if one.history is not None and one.history_expected]
     if judged:
         found.append(_histories_finding(judged))
+    loops = [one for one in outcomes if open_loop.DUE in one.samples]
+    if loops:
+        found.append(_open_loop_finding(loops))
     for expectation in experiment.expectations:
         if expectation.asked(figures):
             observed = ", ".join(
@@ -148,6 +153,25 @@ def _histories_finding(judged: Sequence[Outcome]) -> Finding:
         observed += f", {unknown} could not be judged within their limits"
     claim = "what clients saw is linearizable, wherever that is promised"
     return Finding("linearizable", claim, False if False in valid else holds, observed)
+
+
+def _open_loop_finding(loops: Sequence[Outcome]) -> Finding:
+    """Whether latencies can be believed. If not, that is no failure of the system under test: the
+    run cannot tell, and says why."""
+    counts = [
+        (int(one.samples[open_loop.SHED][0]), int(one.samples[open_loop.DUE][0])) for one in loops
+    ]
+    shed, due = max(counts, key=lambda count: count[0] / count[1])
+    observed = f"at most {tidy(100 * shed / due)} % of a trial ({shed} of {due} operations)"
+    few = shed <= open_loop.SHED_SHARE_MAX * due
+    if not few:
+        observed += (
+            ": the latencies of this run are too good, since what was shed would have waited"
+            " longest (coordinated omission)"
+        )
+    most = f"{open_loop.SHED_SHARE_MAX:.0%}"
+    claim = f"open-loop clients shed at most {most} of the operations that were due"
+    return Finding("open-loop", claim, True if few else None, observed)
 
 
 def status_of(outcomes: Sequence[Outcome], found: Sequence[Finding]) -> Status:

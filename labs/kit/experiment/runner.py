@@ -9,6 +9,7 @@ from pathlib import Path
 
 from labs.kit.check import Failed, Vacuous
 from labs.kit.errors import LabError, nearest
+from labs.kit.experiment import open_loop
 from labs.kit.experiment.calibration import Calibration, calibrate
 from labs.kit.experiment.definition import Experiment, Variant
 from labs.kit.experiment.figures import Figures
@@ -116,7 +117,7 @@ class Run:
             for name, values in outcome.samples.items():
                 samples.setdefault(name, []).extend(values)
         experiment = self.order.experiment
-        self.figures = Figures(experiment.measurements, samples)
+        self.figures = Figures((*experiment.measurements, *open_loop.MEASUREMENTS), samples)
         self.findings = findings(experiment, self.outcomes, self.figures)
         self.status = status_of(self.outcomes, self.findings)
         if self.status == "pass":

@@ -78,7 +78,8 @@ class Workload:
         self.recorder = recorder
         self.generator = generator
         self.samples: list[Sample] = []
-        self.shed = 0  # operations that an open loop could not send
+        self.due = 0  # operations that an open loop had to send
+        self.shed = 0  # of these, those that it could not
         self._rng = Random(f"{seed}:workload")
         self._timeout_ms = timeout_ms
         self._patience_ms = timeout_ms * 10 if patience_ms is None else patience_ms
@@ -161,6 +162,7 @@ class Workload:
     async def _open(self, per_s: float) -> None:
         while not self._stopped:
             await _sleep(self.cluster, self._rng.expovariate(per_s) * 1000)
+            self.due += 1
             if len(self._tasks) > IN_FLIGHT_MAX:
                 self.shed += 1
                 continue

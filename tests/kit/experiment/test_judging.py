@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -14,6 +15,7 @@ from labs.kit.experiment import Expectation, Experiment, Measurement, Trial, Var
 from labs.kit.experiment.evidence import require_overlap, require_traffic
 from labs.kit.experiment.runner import Order, Run, run_in_simulation
 from labs.kit.history import Entry
+from labs.kit.runs import RunFolder, keep
 from labs.kit.workloads import Operation, Registers
 from labs.raft.lab import LAB
 from labs.raft.scenarios.watch import Watch
@@ -211,6 +213,49 @@ def test_traffic_is_demanded(pause_ms: float, during: bool, missing: str | None)
     else:
         assert done.status == "invalid"
         assert any(missing in clause for clause in lacks)
+
+
+async def with_open_loop(trial: Trial, *, pause: bool) -> None:
+    """400 operations a second on servers that answer; or for two seconds on some that do not."""
+    await Watch(trial.cluster).leader()
+    client = trial.workload(Registers(("x",), Random(1)), timeout_ms=5000)
+    client.open_loop(400)
+    await client.progress(3, within_ms=20_000)
+    if pause:
+        await trial.inject(kinds.Pause(trial.cluster.nodes))
+    await trial.sleep(2000 if pause else 300)
+    await client.cancel()
+    trial.measure("ones", 1.0)
+
+
+@pytest.mark.parametrize("pause", [False, True])
+def test_what_an_open_loop_shed_is_told(pause: bool, tmp_path: Path) -> None:
+    """How much there was, in operations; with more than a hundredth of it the run cannot tell, and
+    says that its latencies are too good."""
+
+    async def trial_of(trial: Trial) -> None:
+        await with_open_loop(trial, pause=pause)
+
+    done = run(trial_of)
+    report = keep(RunFolder(tmp_path), done)
+    due, shed = (report["measurements"][f"open_loop_{name}"] for name in ("due", "shed"))
+    (told,) = (one for one in report["verdicts"] if one["id"] == "open-loop")
+    assert due["unit"] == shed["unit"] == "operations"
+    assert due["value"] > 100
+    assert ("latencies of this run are too good" in told["observed"]) is pause
+    assert ("latencies of this run are too good" in (tmp_path / "report.html").read_text()) is pause
+    if pause:
+        assert (done.status, told["holds"]) == ("unknown", None)
+        assert shed["value"] > 0.01 * due["value"]
+    else:
+        assert (done.status, told["holds"], shed["value"]) == ("pass", True, 0)
+
+
+def test_without_an_open_loop_nothing_is_said_of_it() -> None:
+    """Closed loops shed nothing by their nature."""
+    done = run(measures)
+    assert "open_loop_due" not in done.figures
+    assert "open-loop" not in {one.id for one in done.findings}
 
 
 def test_a_trial_that_is_not_good_is_the_one_that_is_kept() -> None:
