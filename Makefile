@@ -39,10 +39,10 @@ $(VENV)/.installed-dev: pyproject.toml $(VENV)/.installed
 test: test-fast test-real ## The whole suite that needs no Docker engine
 
 test-fast: $(VENV)/.installed-dev ## Units, properties and simulations
-	$(BIN)/python -m pytest -n 2 -m "not real and not docker" $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not real and not docker" $(ARGS)
 
 test-real: $(VENV)/.installed-dev ## Real processes on loopback
-	$(BIN)/python -m pytest -n 2 -m "real and not docker" $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "real and not docker" $(ARGS)
 
 test-docker: $(VENV)/.installed-dev ## Containers; needs a Docker engine and the images
 	$(BIN)/python -m pytest -m docker $(ARGS)

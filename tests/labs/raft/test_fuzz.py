@@ -19,7 +19,7 @@ from labs.kit.fuzz.shrink import Shrunk, smallest
 from labs.kit.fuzz.target import Case, load_target
 from labs.kit.schedule import Schedule
 from labs.raft.mutants import MORE, MUTANTS
-from tests.support.seeds import share_of
+from tests.support.seeds import is_full, share_of_clusters
 
 TARGET = load_target("raft")
 LAB = (sys.executable, "-m", "labs.kit.cli")
@@ -60,13 +60,13 @@ def found(mutant: str, seed: int) -> tuple[Outcome, Shrunk]:
 
 def test_raft_itself_passes() -> None:
     """No seed of the reference fails, and hardly any proves nothing."""
-    outcomes = [run_case(TARGET, Case(seed)) for seed in range(share_of(40))]
+    outcomes = [run_case(TARGET, Case(seed)) for seed in range(share_of_clusters(80))]
     assert [one for one in outcomes if one.failure] == []
     assert sum(one.verdict == "passed" for one in outcomes) >= 0.9 * len(outcomes)
 
 
 @pytest.mark.timeout(400)  # many runs of a long schedule, on a machine that may be slow
-@pytest.mark.parametrize("mutant", QUICK if share_of(5) == 1 else tuple(MUTANTS))
+@pytest.mark.parametrize("mutant", tuple(MUTANTS) if is_full() else QUICK)
 def test_planted_bug_is_found_and_made_small(mutant: str) -> None:
     """By its known seed, with the same promise broken by at most ten faults."""
     outcome, shrunk = found(mutant, FOUND_BY[mutant])

@@ -10,7 +10,7 @@ from labs.raft.invariants import invariants
 from labs.raft.scenarios import SCENARIOS, SIM_SCENARIOS, Scenario
 from labs.raft.scenarios.table import sim_options
 from nodes.sim.cluster import simulate
-from tests.support.seeds import share_of
+from tests.support.seeds import share_of_clusters
 
 ALL: tuple[Scenario[Any], ...] = (*SCENARIOS, *SIM_SCENARIOS)
 
@@ -18,7 +18,7 @@ ALL: tuple[Scenario[Any], ...] = (*SCENARIOS, *SIM_SCENARIOS)
 @pytest.mark.parametrize("scenario", ALL, ids=lambda scenario: scenario.id)
 def test_scenario_holds_on_every_schedule(scenario: Scenario[Any]) -> None:
     """The reference Raft keeps the scenario's guarantee whatever the schedule."""
-    for seed in range(share_of(scenario.seeds)):
+    for seed in range(share_of_clusters(scenario.seeds)):
         try:
             simulate(
                 scenario.spec(seed, simulated=True),

@@ -13,11 +13,11 @@ from nodes.cluster.api import ClusterSpec
 from nodes.core import Param
 from nodes.sim.cluster import SimOptions, simulate
 from tests.support.runtimes import cluster_of
-from tests.support.seeds import share_of
+from tests.support.seeds import share_of_clusters
 from tests.support.sim_bench import raft_spec
 
-SEEDS = share_of(1000)
-SEEDS_PER_TEST = 50  # so that two workers share them evenly
+SEEDS = share_of_clusters(1000)
+SEEDS_PER_TEST = 25  # so that two workers share them evenly
 
 
 def drawn_spec(seed: int) -> tuple[ClusterSpec, SimOptions]:
