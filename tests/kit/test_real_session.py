@@ -16,6 +16,7 @@ from xml.etree import ElementTree
 import pytest
 
 from nodes.cluster.forkserver import can_fork
+from tests.support.seeds import is_full
 from tests.support.terminal import PATIENCE_S, Terminal, wait_until
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
@@ -179,8 +180,17 @@ def test_signals_in_the_foreground(terminal: Terminal, number: signal.Signals) -
     terminal.assert_nothing_left(everyone)
 
 
-@pytest.mark.parametrize("after_s", [0.0, 0.1, 0.3, 0.5, 0.7, 0.8, 0.9])
-@pytest.mark.parametrize("twice", [False, True])
+# Everyday runs try each moment in one of the two ways.
+MOMENTS_S = (0.0, 0.1, 0.3, 0.5, 0.7, 0.8, 0.9)
+INTERRUPTIONS = [
+    (after_s, twice)
+    for number, after_s in enumerate(MOMENTS_S)
+    for twice in (False, True)
+    if is_full() or twice == number % 2
+]
+
+
+@pytest.mark.parametrize(("after_s", "twice"), INTERRUPTIONS)
 def test_interrupted_start(terminal: Terminal, after_s: float, twice: bool) -> None:
     """Ctrl-C at any moment of the start, once or twice, leaves nothing; the next start works."""
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}

@@ -75,7 +75,8 @@ class Terminal:
     def end(self) -> None:
         """Ends whatever runs here, however it takes it."""
         session = self.folder.read()
+        if session is None:
+            return
         self.lab("down")
-        if session is not None:
-            for mark in [session.conductor, *session.processes]:
-                mark.send(signal.SIGKILL)
+        for mark in [session.conductor, *session.processes]:
+            mark.send(signal.SIGKILL)

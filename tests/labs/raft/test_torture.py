@@ -13,7 +13,7 @@ from nodes.cluster.api import ClusterSpec
 from nodes.core import Param
 from nodes.sim.cluster import SimOptions, simulate
 from tests.support.runtimes import cluster_of
-from tests.support.seeds import share_of_clusters
+from tests.support.seeds import is_full, share_of_clusters
 from tests.support.sim_bench import raft_spec
 
 SEEDS = share_of_clusters(1000)
@@ -59,7 +59,7 @@ def test_random_faults_in_simulation(first: int) -> None:
 @pytest.mark.parametrize(
     ("runtime", "rounds"),
     [
-        pytest.param("local", 20, marks=pytest.mark.real),
+        pytest.param("local", 20 if is_full() else 8, marks=pytest.mark.real),
         pytest.param("compose", 5, marks=pytest.mark.docker),
     ],
 )
