@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from pathlib import Path
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
+import pytest_asyncio
 
 from nodes.cluster.api import CLIENT, Indeterminate, Link, LinkState, Refused, Toxic
 from nodes.cluster.faults import Faults
@@ -15,7 +15,8 @@ from nodes.host.carriers import TRANSPORTS
 from tests.cluster.test_local import WITHIN_MS, ask, running, view
 from tests.support import ping_pb2 as pb
 
-pytestmark = pytest.mark.real
+# One cluster a transport for all tests, and so one event loop.
+pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
 
 TIMEOUT_MS = 400
 HEALED_MS_MAX = 5_000  # a reconnect takes half a second; the rest is for a busy machine
@@ -41,10 +42,22 @@ FAULTS: dict[str, tuple[Injection, str]] = {
 }
 
 
-@pytest.fixture(params=TRANSPORTS)
-def transport(request: pytest.FixtureRequest) -> str:
-    """How calls over the links travel."""
-    return str(request.param)
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=TRANSPORTS)
+async def shared(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[LocalCluster]:
+    """Two nodes whose calls travel in one of the ways."""
+    folder = tmp_path_factory.mktemp("cluster")
+    async with running(folder, 2, transport=str(request.param)) as cluster:
+        yield cluster
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def cluster(shared: LocalCluster) -> AsyncIterator[LocalCluster]:
+    """The two nodes, with no fault at first, and with none left."""
+    yield shared
+    await shared.faults.heal()
+    await shared.world.set_links({})
 
 
 async def relay(cluster: LocalCluster, timeout_ms: int = TIMEOUT_MS) -> tuple[str, int]:
@@ -60,47 +73,43 @@ async def reached(cluster: LocalCluster) -> bool:
 
 
 @pytest.mark.parametrize("name", FAULTS)
-async def test_a_fault_acts_and_is_healed(tmp_path: Path, transport: str, name: str) -> None:
+async def test_a_fault_acts_and_is_healed(cluster: LocalCluster, name: str) -> None:
     """A silent link is a deadline, a broken one is told at once, and after the heal calls pass."""
     inject, expected = FAULTS[name]
-    async with running(tmp_path, 2, transport=transport) as cluster:
-        await cluster.until("n1 reaches n2", lambda: reached(cluster), within_ms=WITHIN_MS)
-        await inject(cluster.faults)
-        for _ in range(3):
-            failure, took_ms = await relay(cluster)
-            if expected is SILENT:
-                assert failure == "deadline"
-                assert took_ms >= TIMEOUT_MS - 1
-            elif expected is BROKEN:
-                assert failure == "unavailable"
-            else:
-                assert failure == ""
-                assert took_ms >= (99 if expected is LATE else 0)
-        await cluster.faults.heal()
-        await cluster.until(
-            "n1 reaches n2 again", lambda: reached(cluster), within_ms=HEALED_MS_MAX
-        )
+    await cluster.until("n1 reaches n2", lambda: reached(cluster), within_ms=WITHIN_MS)
+    await inject(cluster.faults)
+    for _ in range(3):
+        failure, took_ms = await relay(cluster)
+        if expected is SILENT:
+            assert failure == "deadline"
+            assert took_ms >= TIMEOUT_MS - 1
+        elif expected is BROKEN:
+            assert failure == "unavailable"
+        else:
+            assert failure == ""
+            assert took_ms >= (99 if expected is LATE else 0)
+    await cluster.faults.heal()
+    await cluster.until("n1 reaches n2 again", lambda: reached(cluster), within_ms=HEALED_MS_MAX)
 
 
-async def test_a_broken_link_does_not_wait_for_the_deadline(tmp_path: Path, transport: str) -> None:
+async def test_a_broken_link_does_not_wait_for_the_deadline(cluster: LocalCluster) -> None:
     """A call under way when its link is severed fails at once, far from its deadline."""
-    async with running(tmp_path, 2, transport=transport) as cluster:
-        await cluster.until("n1 reaches n2", lambda: reached(cluster), within_ms=WITHIN_MS)
-        echoes = (await view(cluster, "n2")).echoes
-        await cluster.faults.cut("n2", "n1", one_way=True)  # responses are lost
-        request = pb.RelayRequest(peer="n2", text="x", timeout_ms=10 * WITHIN_MS)
-        asked = cluster.call("n1", request, timeout_ms=10 * WITHIN_MS)
+    await cluster.until("n1 reaches n2", lambda: reached(cluster), within_ms=WITHIN_MS)
+    echoes = (await view(cluster, "n2")).echoes
+    await cluster.faults.cut("n2", "n1", one_way=True)  # responses are lost
+    request = pb.RelayRequest(peer="n2", text="x", timeout_ms=10 * WITHIN_MS)
+    asked = cluster.call("n1", request, timeout_ms=10 * WITHIN_MS)
 
-        async def arrived() -> bool:
-            return (await view(cluster, "n2")).echoes > echoes
+    async def arrived() -> bool:
+        return (await view(cluster, "n2")).echoes > echoes
 
-        waiting = asyncio.create_task(asked)
-        await cluster.until("the request arrives", arrived, within_ms=WITHIN_MS)
-        await cluster.faults.sever("n1", "n2")
-        async with asyncio.timeout(WITHIN_MS / 1000):
-            response = await waiting
-        assert isinstance(response, pb.RelayResponse)
-        assert response.failure == "unavailable"
+    waiting = asyncio.create_task(asked)
+    await cluster.until("the request arrives", arrived, within_ms=WITHIN_MS)
+    await cluster.faults.sever("n1", "n2")
+    async with asyncio.timeout(WITHIN_MS / 1000):
+        response = await waiting
+    assert isinstance(response, pb.RelayResponse)
+    assert response.failure == "unavailable"
 
 
 TOXICS: dict[str, Toxic] = {
@@ -111,42 +120,38 @@ TOXICS: dict[str, Toxic] = {
 
 
 @pytest.mark.parametrize("name", TOXICS)
-async def test_a_toxic_that_hinders_lets_calls_pass(
-    tmp_path: Path, transport: str, name: str
-) -> None:
+async def test_a_toxic_that_hinders_lets_calls_pass(cluster: LocalCluster, name: str) -> None:
     """Slow, sliced or slow to close: calls of all sizes arrive whole."""
-    async with running(tmp_path, 1, transport=transport) as cluster:
-        await ask(cluster, "n1", pb.EchoRequest())
-        await cluster.world.set_links({Link(CLIENT, "n1"): LinkState(toxics=(TOXICS[name],))})
-        for size_bytes in (0, 1, 5_000, 100_000):
-            text = "x" * (size_bytes if name != "slicer" else size_bytes // 1000)
-            assert (await ask(cluster, "n1", pb.EchoRequest(text=text))).text == text
+    await ask(cluster, "n1", pb.EchoRequest())
+    await cluster.world.set_links({Link(CLIENT, "n1"): LinkState(toxics=(TOXICS[name],))})
+    for size_bytes in (0, 1, 5_000, 100_000):
+        text = "x" * (size_bytes if name != "slicer" else size_bytes // 1000)
+        assert (await ask(cluster, "n1", pb.EchoRequest(text=text))).text == text
 
 
 @pytest.mark.parametrize("toxic", ["reset_peer", "limit_data"])
 async def test_a_toxic_that_ends_connections_is_an_open_question(
-    tmp_path: Path, transport: str, toxic: str
+    cluster: LocalCluster, toxic: str
 ) -> None:
     """A client cannot know whether its request was heard; after the heal it is served."""
     attributes = {"timeout": 0} if toxic == "reset_peer" else {"bytes": 20}
-    async with running(tmp_path, 1, transport=transport) as cluster:
-        await ask(cluster, "n1", pb.EchoRequest())
-        wanted = LinkState(toxics=(Toxic(toxic, "downstream", attributes),))
-        await cluster.world.set_links({Link(CLIENT, "n1"): wanted})
+    await ask(cluster, "n1", pb.EchoRequest())
+    wanted = LinkState(toxics=(Toxic(toxic, "downstream", attributes),))
+    await cluster.world.set_links({Link(CLIENT, "n1"): wanted})
 
-        async def call_often() -> None:
-            for _ in range(20):
-                await cluster.call("n1", pb.EchoRequest(text="x" * 100), timeout_ms=WITHIN_MS)
+    async def call_often() -> None:
+        for _ in range(20):
+            await cluster.call("n1", pb.EchoRequest(text="x" * 100), timeout_ms=WITHIN_MS)
 
-        with pytest.raises((Indeterminate, Refused)):
-            await call_often()
-        await cluster.world.set_links({})
+    with pytest.raises((Indeterminate, Refused)):
+        await call_often()
+    await cluster.world.set_links({})
 
-        async def served() -> bool:
-            try:
-                await cluster.call("n1", pb.EchoRequest(), timeout_ms=WITHIN_MS)
-            except (Indeterminate, Refused):
-                return False
-            return True
+    async def served() -> bool:
+        try:
+            await cluster.call("n1", pb.EchoRequest(), timeout_ms=WITHIN_MS)
+        except (Indeterminate, Refused):
+            return False
+        return True
 
-        await cluster.until("n1 serves again", served, within_ms=HEALED_MS_MAX)
+    await cluster.until("n1 serves again", served, within_ms=HEALED_MS_MAX)
