@@ -86,24 +86,28 @@ def _is_set(node: ast.expr) -> bool:
 def unsafe_code(path: Path, source: str) -> Iterator[str]:
     """Ways in which data becomes code."""
     for node in ast.walk(ast.parse(source)):
-        where = place(path, getattr(node, "lineno", 0))
         match node:
             case ast.Import(names=names):
                 modules = {name.name.split(".")[0] for name in names}
-                yield from (f"{where} imports {name}" for name in sorted(modules & UNSAFE_MODULES))
+                yield from (
+                    f"{place(path, node.lineno)} imports {name}"
+                    for name in sorted(modules & UNSAFE_MODULES)
+                )
             case ast.ImportFrom(module="pickle", names=[ast.alias(name="Pickler")]):
                 pass  # writes, and cannot read
             case ast.ImportFrom(module=str(module)) if module.split(".")[0] in UNSAFE_MODULES:
-                yield f"{where} imports {module}"
+                yield f"{place(path, node.lineno)} imports {module}"
             case ast.Call(func=ast.Name(id="eval" | "exec" as name)):
-                yield f"{where} calls {name}()"
+                yield f"{place(path, node.lineno)} calls {name}()"
             case ast.Call(func=ast.Attribute(value=ast.Name(id="yaml"), attr=attribute)):
                 if attribute not in SAFE_YAML:
-                    yield f"{where} calls yaml.{attribute}()"
+                    yield f"{place(path, node.lineno)} calls yaml.{attribute}()"
 
 
 def unexplained_suppressions(path: Path, source: str) -> Iterator[str]:
     """A rule that is switched off has its reason beside it."""
+    if not SUPPRESSION.search(source):
+        return  # most files, and tokens take their time
     for token in tokenize.generate_tokens(StringIO(source).readline):
         if token.type == tokenize.COMMENT and SUPPRESSION.search(token.string):
             reason = SUPPRESSION.sub("", token.string).strip(" #-:")
