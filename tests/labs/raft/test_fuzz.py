@@ -24,15 +24,15 @@ from tests.support.seeds import is_full, share_of_clusters
 TARGET = load_target("raft")
 LAB = (sys.executable, "-m", "labs.kit.cli")
 FAULTS_MAX = 10
-# A seed that finds the bug, as `python -m tests.benchmarks.fuzz --mutants` tells.
+# A seed that finds the bug and is soon made small; guide/fuzzing.md tells of the first ones.
 FOUND_BY = {
     "vote-not-persisted": 0,
     "vote-without-log-check": 0,
-    "commit-old-terms": 5,
+    "commit-old-terms": 30,
     "truncate-on-every-heartbeat": 1,
-    "ack-before-majority": 2,
+    "ack-before-majority": 6,
     "ack-before-fsync": 0,
-    "read-from-follower": 0,
+    "read-from-follower": 15,
     "timer-reset-on-any-rpc": 0,
     "same-timeouts": 19,
     "commit-without-min": 6,
@@ -40,7 +40,7 @@ FOUND_BY = {
     "snapshot-without-term": 0,
     "no-dedup-in-snapshot": 61,
     "step-down-not-persisted": 1,
-    "next-index-never-backs-up": 3,
+    "next-index-never-backs-up": 23,
 }
 QUICK = (
     "vote-not-persisted",
