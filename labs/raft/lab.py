@@ -17,6 +17,7 @@ from labs.kit.lab import (
     Views,
     shown,
 )
+from nodes.host.transports import TRANSPORT_DEFAULT, TRANSPORTS
 
 SETTINGS = (
     Setting(
@@ -109,9 +110,9 @@ SETTINGS = (
     ),
     Setting(
         "transport",
-        "stream",
+        TRANSPORT_DEFAULT,
         "of real processes: all calls of a link on one stream, or each call a gRPC call of its own",
-        choices=("stream", "unary"),
+        choices=tuple(TRANSPORTS),
     ),
 )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from google.protobuf.message import Message
 
@@ -39,6 +39,18 @@ class Indeterminate(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+def definite(response: Message) -> Message:
+    """The response, unless the node declined in it (protos/node.proto). Raises Refused or
+    Indeterminate then."""
+    fields = response.DESCRIPTOR.fields_by_name
+    declined: Any = response
+    if "refused" in fields and response.HasField("refused"):
+        raise Refused(declined.refused.reason, declined.refused.hint or None)
+    if "outcome_unknown" in fields and response.HasField("outcome_unknown"):
+        raise Indeterminate(declined.outcome_unknown.reason)
+    return response
 
 
 class RuntimeFailure(Exception):

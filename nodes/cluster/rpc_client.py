@@ -7,25 +7,19 @@ did not happen, Indeterminate when nobody can say.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import grpc
 from google.protobuf.message import DecodeError, Message
 
-from nodes.cluster.api import CLIENT, Indeterminate, Refused, RuntimeFailure
+from nodes.cluster.api import CLIENT, Indeterminate, Refused, RuntimeFailure, definite
 from nodes.core import NodeId, Param
-from nodes.host.carriers import (
-    TRANSPORT_DEFAULT,
-    CallBroken,
-    Carrier,
-    TransportKind,
-    UnaryCarrier,
-    transport_of,
-)
+from nodes.host.carriers import CallBroken, Carrier, UnaryCarrier
 from nodes.host.headers import TOKEN, CallHeader
 from nodes.host.rpc import RECEIVE_BYTES_MAX, MessageTypes, Methods, control_methods
 from nodes.host.stream_client import StreamCarrier
 from nodes.host.text import printable
+from nodes.host.transports import TRANSPORT_DEFAULT, TransportKind, transport_of
 from protos import node_pb2
 
 _Response = TypeVar("_Response", bound=Message)
@@ -113,8 +107,7 @@ class RpcClient:
             carried = await self._carrier(node).call(method, request, header, timeout_ms)
         except CallBroken as broken:
             raise outcome_of(broken, node, timeout_ms) from broken
-        raise_if_declined(carried.response)
-        return carried.response
+        return definite(carried.response)
 
     def _carrier(self, node: NodeId) -> Carrier:
         address = self._address_of(node)
@@ -144,17 +137,6 @@ def outcome_of(broken: CallBroken, node: NodeId, timeout_ms: int) -> Refused | I
     if code in _SURELY_NOT_SERVED:
         return Refused(f"{node} refuses: {details}")
     return Indeterminate(f"call to {node} broke off: {code.name.lower()}: {details}")
-
-
-def raise_if_declined(response: Message) -> None:
-    """Turns a response's `refused` or `outcome_unknown` field, if it has them, into exceptions."""
-    fields: Mapping[str, Any] = response.DESCRIPTOR.fields_by_name
-    if "refused" in fields and response.HasField("refused"):
-        refused: node_pb2.Refused = getattr(response, "refused")  # noqa: B009  of many types
-        raise Refused(refused.reason, refused.hint or None)
-    if "outcome_unknown" in fields and response.HasField("outcome_unknown"):
-        unknown: node_pb2.OutcomeUnknown = getattr(response, "outcome_unknown")  # noqa: B009  of many types
-        raise Indeterminate(unknown.reason)
 
 
 class ControlClient:

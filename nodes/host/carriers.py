@@ -1,27 +1,23 @@
 """What carries the calls of one link: each as a gRPC call of its own, or all on one stream.
 
-Which of the two is the setting `transport`. Cores, faults on single calls, and the timeline are
-above, and see no difference.
+Which of the two is the setting `transport` (transports.py). Cores, faults on single calls, and the
+timeline are above, and see no difference.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
+from collections.abc import Callable
+from typing import NamedTuple, Protocol, TypeAlias
 
 import grpc
 import grpc.aio
 from google.protobuf.message import Message
 
-from nodes.core import Param
 from nodes.host.headers import CallHeader, read_header
 from nodes.host.rpc import CHANNEL_OPTIONS, Method, stub_of
 
 Metadata: TypeAlias = tuple[tuple[str, str], ...]
-TransportKind: TypeAlias = Literal["unary", "stream"]
-TRANSPORTS: Final[Mapping[str, TransportKind]] = {"unary": "unary", "stream": "stream"}
-TRANSPORT_DEFAULT: Final[TransportKind] = "stream"
 
 
 class Carried(NamedTuple):
@@ -60,15 +56,6 @@ class Carrier(Protocol):
 
     async def close(self) -> None:
         """Abandons what is under way."""
-
-
-def transport_of(params: Mapping[str, Param]) -> TransportKind:
-    """By the setting `transport`. Raises ValueError when it is another word."""
-    value = params.get("transport", TRANSPORT_DEFAULT)
-    kind = TRANSPORTS.get(str(value))
-    if kind is None:
-        raise ValueError(f"setting transport is {value!r}, expected {' or '.join(TRANSPORTS)}")
-    return kind
 
 
 class UnaryCarrier:

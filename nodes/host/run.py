@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import time
 from collections.abc import Mapping
 from random import Random
 
 from nodes.core import Core, Env, NodeId, Started
-from nodes.host.carriers import Carrier, TransportKind, UnaryCarrier, transport_of
+from nodes.host.carriers import Carrier, UnaryCarrier
 from nodes.host.causality import Causality
 from nodes.host.clock import SkewedClock
 from nodes.host.config import ConfigError, HostConfig
@@ -22,20 +21,10 @@ from nodes.host.rpc import MessageTypes, Methods, check_binding, load_protos, me
 from nodes.host.server import NodeServer, ProtocolService
 from nodes.host.storage import Storage
 from nodes.host.stream_client import StreamCarrier
+from nodes.host.transports import TransportKind, transport_of
 from nodes.host.unsynced import UnsyncedStorage
+from nodes.loading import load_core
 from nodes.timeline import CRASHED, STARTED
-
-
-def load_core(name: str) -> type[Core]:
-    """A core by `module:Class`. Raises ConfigError when there is no such core."""
-    module_name, _, class_name = name.partition(":")
-    try:
-        found = getattr(importlib.import_module(module_name), class_name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigError(f"there is no core {name!r}: {error}") from error
-    if not (isinstance(found, type) and issubclass(found, Core)):
-        raise ConfigError(f"{name!r} is no core: it must be a subclass of nodes.core.Core")
-    return found
 
 
 class Node:
@@ -49,7 +38,7 @@ class Node:
         self._config = config
         protos = load_protos(config.protos)
         self._methods: Methods = methods_of(protos)
-        core_type = load_core(config.core)
+        core_type = read_core(config)
         check_binding(core_type, self._methods)
         env = Env(config.node, config.peers, Random(config.seed), dict(config.params))
         self._core = core_type(env)
@@ -146,6 +135,14 @@ class Node:
             await self._server.stop()
         self._recorder.close()
         self._storage.close()
+
+
+def read_core(config: HostConfig) -> type[Core]:
+    """By its name. Raises ConfigError when there is no such core."""
+    try:
+        return load_core(config.core)
+    except LookupError as error:
+        raise ConfigError(str(error)) from error
 
 
 def read_transport(config: HostConfig) -> TransportKind:

@@ -10,7 +10,6 @@ import hashlib
 import json
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from random import Random
 from typing import Any, Protocol, TypeVar
 
@@ -23,8 +22,8 @@ from nodes.cluster.api import (
     Link,
     LinkState,
     NodeState,
-    Refused,
     RpcFault,
+    definite,
 )
 from nodes.cluster.faults import Faults
 from nodes.core import (
@@ -40,6 +39,7 @@ from nodes.core import (
     Requested,
     TimerFired,
 )
+from nodes.loading import load_core
 from nodes.sim.disk import SimDisk
 from nodes.sim.loop import VirtualLoop, run_virtual
 from nodes.sim.network import Complete, SimNetwork
@@ -380,24 +380,6 @@ class SimCluster:
         del kind  # the fault itself says that it is a heal
         plain = {k: v if isinstance(v, str) else json.dumps(v) for k, v in fields.items()}
         self._record(CLIENT, FAULT, plain)
-
-
-def load_core(name: str) -> type[Core]:
-    """The class that `module:Class` names."""
-    module, _, class_name = name.partition(":")
-    core: type[Core] = getattr(import_module(module), class_name)
-    return core
-
-
-def definite(response: Message) -> Message:
-    """The response, unless the node declined in it (protos/node.proto): Refused, Indeterminate."""
-    for name, field in response.DESCRIPTOR.fields_by_name.items():
-        if name == "refused" and response.HasField(name):
-            refused = getattr(response, field.name)
-            raise Refused(refused.reason, refused.hint or None)
-        if name == "outcome_unknown" and response.HasField(name):
-            raise Indeterminate(getattr(response, field.name).reason)
-    return response
 
 
 def simulate(

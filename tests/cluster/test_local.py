@@ -35,7 +35,7 @@ from nodes.cluster.forkserver import can_fork
 from nodes.cluster.local import LocalCluster
 from nodes.cluster.node_process import process_state
 from nodes.cluster.surroundings import PROJECT_ROOT
-from nodes.host.carriers import TRANSPORTS
+from nodes.host.transports import TRANSPORTS
 from nodes.host.unsynced import side_file
 from tests.support import ping_pb2 as pb
 

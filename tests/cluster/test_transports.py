@@ -11,7 +11,7 @@ import pytest_asyncio
 from nodes.cluster.api import CLIENT, Indeterminate, Link, LinkState, Refused, Toxic
 from nodes.cluster.faults import Faults
 from nodes.cluster.local import LocalCluster
-from nodes.host.carriers import TRANSPORTS
+from nodes.host.transports import TRANSPORTS
 from tests.cluster.test_local import WITHIN_MS, ask, running, view
 from tests.support import ping_pb2 as pb
 

@@ -18,12 +18,12 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from nodes.cluster.api import Indeterminate, Refused, RuntimeFailure
 from nodes.cluster.rpc_client import Channels, ControlClient, RpcClient
-from nodes.host.carriers import TRANSPORTS, TransportKind
 from nodes.host.config import HostConfig
 from nodes.host.headers import CallHeader
 from nodes.host.rpc import RECEIVE_BYTES_MAX, MessageTypes, control_methods, methods_of, stub_of
 from nodes.host.run import Node
 from nodes.host.server import AddressInUse
+from nodes.host.transports import TRANSPORTS, TransportKind
 from nodes.timeline import TimelineEvent
 from protos import node_pb2
 from tests.support import ping_pb2 as pb
