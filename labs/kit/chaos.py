@@ -47,6 +47,11 @@ def _partition(rng: Random, nodes: tuple[NodeId, ...]) -> Fault:
     return kinds.Partition((tuple(shuffled[:size]), tuple(shuffled[size:])))
 
 
+def _skew(rng: Random, nodes: tuple[NodeId, ...]) -> Fault:
+    # One draw in ten thousand is no offset at all, which is refused as a fault.
+    return kinds.Skew((rng.choice(nodes),), rng.randint(-5000, 5000) or 1, 1.0)
+
+
 # A dict keeps its order, so a seed draws the same on every Python.
 DRAWS: dict[str, Draw] = {
     "partition": _partition,
@@ -62,7 +67,7 @@ DRAWS: dict[str, Draw] = {
     "restart": lambda rng, nodes: kinds.Restart((rng.choice(nodes),)),
     "pause": lambda rng, nodes: kinds.Pause((rng.choice(nodes),)),
     "resume": lambda rng, nodes: kinds.Resume((rng.choice(nodes),)),
-    "skew": lambda rng, nodes: kinds.Skew((rng.choice(nodes),), rng.randint(-5000, 5000), 1.0),
+    "skew": _skew,
 }
 
 

@@ -30,6 +30,17 @@ def test_every_drawn_fault_acts() -> None:
         simulate(ping_spec(3), program)
 
 
+def test_the_rarest_draws_make_sense_as_well() -> None:
+    """A number drawn as 0 where that may happen, one in ten thousand, is still a fault."""
+
+    class Zeroes(Random):
+        def randint(self, a: int, b: int) -> int:
+            return min(max(a, 0), b)
+
+    for draw in DRAWS.values():
+        draw(Zeroes(1), NODES).check(NODES)
+
+
 def test_seeds_differ_in_kinds_and_in_pace() -> None:
     """Swarm testing: subsets, not everything at once."""
     schedules = [drawn(seed) for seed in range(200)]
