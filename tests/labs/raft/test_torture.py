@@ -3,46 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
-from random import Random
 
 import pytest
 
+from labs.raft.fuzz import draw
 from labs.raft.invariants import invariants
 from labs.raft.torture import Torture, torture
-from nodes.cluster.api import ClusterSpec
-from nodes.core import Param
-from nodes.sim.cluster import SimOptions, simulate
+from nodes.sim.cluster import simulate
 from tests.support.runtimes import cluster_of
 from tests.support.seeds import is_full, share_of_clusters
 from tests.support.sim_bench import raft_spec
 
 SEEDS = share_of_clusters(1000)
-SEEDS_PER_TEST = 25  # so that two workers share them evenly
-
-
-def drawn_spec(seed: int) -> tuple[ClusterSpec, SimOptions]:
-    """Cluster size, settings and disk speed are drawn as well: bugs hide in combinations."""
-    rng = Random(f"{seed}:settings")
-    params: dict[str, Param] = {
-        "snapshot_threshold": rng.choice([0, 5, 20]),
-        "snapshot_trailing_entries": rng.choice([0, 3]),
-        "snapshot_chunk_bytes": rng.choice([50, 65_536]),
-        "pre_vote": rng.choice(["on", "on", "off"]),
-        "check_quorum": rng.choice(["on", "on", "off"]),
-        "max_inflight": rng.choice([1, 4]),
-        "max_entries_per_append": rng.choice([1, 256]),
-    }
-    options = SimOptions(sync_ms=rng.choice([(0, 0), (0.1, 5.0)]))
-    return raft_spec(rng.choice([3, 5, 5]), seed=seed, **params), options
+SEEDS_PER_TEST = 10  # so that two workers share them evenly
 
 
 def run_seed(seed: int) -> Torture:
     """One simulated run with every invariant watching."""
-    cluster_spec, options = drawn_spec(seed)
+    drawn = draw(seed)
     return simulate(
-        cluster_spec,
+        drawn.spec,
         lambda cluster: torture(cluster, seed, duration_ms=5000),
-        options=options,
+        options=drawn.options,
         observers=invariants(),
     )
 
