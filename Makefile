@@ -36,7 +36,7 @@ $(VENV)/.installed-dev: pyproject.toml $(VENV)/.installed
 	@$(PIP) --editable '.[dev]'
 	@touch $@
 
-test: test-fast test-real ## The whole suite that needs no Docker engine
+test: test-fast test-real ## The whole suite that needs no Docker engine; more seeds: FAULTLAB_SEEDS=full, or all
 
 test-fast: $(VENV)/.installed-dev ## Units, properties and simulations
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not real and not docker" $(ARGS)

@@ -41,11 +41,19 @@ def upstream() -> Iterator[Upstream]:
     made.close()
 
 
-@pytest.fixture
-def api() -> Iterator[str]:
-    """The URL of an embedded proxy's API."""
+@pytest.fixture(scope="module")
+def shared() -> Iterator[str]:
+    """The URL of the API of an embedded proxy that outlives all of this."""
     with embedded_server() as port:
         yield f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture
+def api(shared: str) -> Iterator[str]:
+    """The same, with no proxies at first, and with none left."""
+    yield shared
+    for name in requests.get(f"{shared}/proxies", timeout=10).json():
+        requests.delete(f"{shared}/proxies/{name}", timeout=10)
 
 
 def _create(api: str, upstream: Upstream) -> str:
