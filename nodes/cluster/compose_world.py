@@ -43,7 +43,7 @@ PROXY_S_MAX: Final = 10.0
 _LOOK_AGAIN_S: Final = 0.02
 
 
-class ComposeWorld(RealWorld):
+class ComposeWorld(RealWorld[NodeContainer]):
     """Implements World of nodes/cluster/api.py. Owned by a ComposeCluster, which says what its
     arguments mean."""
 
@@ -53,7 +53,6 @@ class ComposeWorld(RealWorld):
         self._labels = owner_labels(self.session, spec.lab)
         self._engine: Engine | None = None
         self._project: Project | None = None
-        self._containers: dict[NodeId, NodeContainer] = {}
         self._proxy: ToxiproxyContainer | None = None
         self._reaper: ReaperProcess | None = None
 
@@ -103,7 +102,7 @@ class ComposeWorld(RealWorld):
         await self.project.create()
         for service, container in (await self._made_containers()).items():
             log = self._folder / "logs" / f"{service}.log"
-            self._containers[service] = NodeContainer(self.engine, service, container, log)
+            self._members[service] = NodeContainer(self.engine, service, container, log)
 
     async def _made_containers(self) -> dict[str, str]:
         """Ids by service."""
@@ -112,7 +111,7 @@ class ComposeWorld(RealWorld):
         return {one["Labels"][SERVICE_LABEL]: one["Id"] for one in made}
 
     async def _start_all(self, tell: Progress) -> None:
-        proxy = ToxiproxyContainer(self._containers.pop(PROXY_SERVICE))
+        proxy = ToxiproxyContainer(self._members.pop(PROXY_SERVICE))
         self._proxy = proxy
         tell(f"starting them through the Docker engine {self.engine.version}")
         # Compose 1 would make it a member of all its networks only on starting it.
@@ -165,7 +164,7 @@ class ComposeWorld(RealWorld):
         finally:
             if self._reaper is not None:
                 self._reaper.let_go()
-            containers = [*self._containers.values()]
+            containers = [*self._members.values()]
             if self._proxy is not None:
                 containers.append(self._proxy.container)
             await asyncio.gather(*(one.close() for one in containers), return_exceptions=True)
@@ -177,7 +176,7 @@ class ComposeWorld(RealWorld):
 
     async def _start_container(self, node: NodeId) -> None:
         self._write_config(node)
-        container = self._containers[node]
+        container = self._members[node]
         try:
             await container.start()
         except NoSuchThing:
@@ -187,7 +186,7 @@ class ComposeWorld(RealWorld):
             await container.start()
 
     async def _make_ready(self, node: NodeId) -> None:
-        await self._containers[node].ready(READY_S_MAX)
+        await self._members[node].ready(READY_S_MAX)
         self._wiped.discard(node)
 
     def _write_config(self, node: NodeId) -> None:
@@ -211,7 +210,7 @@ class ComposeWorld(RealWorld):
         fresh.replace(path)
 
     def _upstream(self, node: NodeId) -> str:
-        return f"{self._containers[node].ip}:{NODE_PORT}"
+        return f"{self._members[node].ip}:{NODE_PORT}"
 
     async def _on_disk(self, node: NodeId, *command: str) -> None:
         """Runs a command where the node's disk is /lab/data."""
@@ -253,34 +252,14 @@ class ComposeWorld(RealWorld):
 
     def container_id(self, node: NodeId) -> str:
         """For `docker inspect`. Raises RuntimeFailure before the start."""
-        return self._containers[self._made(node)].id
-
-    def node_state(self, node: NodeId) -> NodeState:
-        """DOWN also for one that ended by itself; see `how_it_ended`."""
-        container = self._containers.get(self.known(node))
-        if container is None or not container.is_running:
-            return NodeState.DOWN
-        return NodeState.PAUSED if container.is_paused else NodeState.UP
-
-    def how_it_ended(self, node: NodeId) -> str | None:
-        """Exit status and last words of a node that is down; None for one that is not, or that was
-        never started."""
-        container = self._containers.get(self.known(node))
-        return None if container is None or container.is_running else container.epitaph()
+        return self._members[self._made(node)].id
 
     def process_ids(self) -> tuple[int, ...]:
         """None: the engine's processes are not this user's to signal."""
         return ()
 
-    def running(self, node: NodeId) -> NodeContainer:
-        """Raises RuntimeFailure when the node is down."""
-        container = self._containers[self._made(node)]
-        if not container.is_running:
-            raise RuntimeFailure(f"{node} is down; start it with lab fault restart {node}")
-        return container
-
     def _made(self, node: NodeId) -> NodeId:
-        if self.known(node) not in self._containers:
+        if self.known(node) not in self._members:
             raise RuntimeFailure("the cluster has not started")
         return node
 
@@ -296,7 +275,7 @@ class ComposeWorld(RealWorld):
     async def links(self) -> list[dict[str, Any]]:
         """Every link as it is now. Raises RuntimeFailure also when the engine is gone: then the
         links may still be there, but no node can be started or ended."""
-        trouble = self._first_trouble([self.proxy.container, *self._containers.values()])
+        trouble = self._first_trouble([self.proxy.container, *self._members.values()])
         if trouble is not None:
             raise RuntimeFailure(f"{trouble}; end the lab with `lab down`")
         return await super().links()
@@ -306,18 +285,6 @@ class ComposeWorld(RealWorld):
         return next((one.trouble for one in containers if one.trouble is not None), None)
 
     # ----------------------------------------------------------------------------------- its powers
-
-    async def kill(self, node: NodeId) -> None:
-        """SIGKILL, also of a paused node."""
-        async with self._locks[self.known(node)]:
-            await self._kill(node)
-
-    async def power_cut(self, node: NodeId) -> None:
-        """Kill, and what the node had not synced is gone."""
-        async with self._locks[self.known(node)]:
-            await self._kill(node)
-            unsynced = str(side_file(DATA_FOLDER, node))
-            await self._on_disk(node, "rm", "-f", unsynced)
 
     async def _kill(self, node: NodeId) -> None:
         container = self.running(node)
@@ -332,7 +299,7 @@ class ComposeWorld(RealWorld):
                 raise RuntimeFailure("the cluster has been closed")
             if self.node_state(node) is not NodeState.DOWN:
                 raise RuntimeFailure(f"{node} is running already")
-            container = self._containers[self._made(node)]
+            container = self._members[self._made(node)]
             former = self._upstream(node)
             await self._start_container(node)
             try:
@@ -343,20 +310,8 @@ class ComposeWorld(RealWorld):
                 await container.kill()
                 raise
 
-    async def wipe(self, node: NodeId) -> None:
-        """Empties the disk of a node that is down. Raises RuntimeFailure when it is not down."""
-        async with self._locks[self.known(node)]:
-            if self.node_state(node) is not NodeState.DOWN:
-                raise RuntimeFailure(f"{node} is running; kill it before its disk is wiped")
-            await self._on_disk(node, "find", str(DATA_FOLDER), "-mindepth", "1", "-delete")
-            self._wiped.add(node)
+    async def _lose_unsynced(self, node: NodeId) -> None:
+        await self._on_disk(node, "rm", "-f", str(side_file(DATA_FOLDER, node)))
 
-    async def pause(self, node: NodeId) -> None:
-        """The freezer: no process of the container runs."""
-        async with self._locks[self.known(node)]:
-            await self.running(node).pause()
-
-    async def resume(self, node: NodeId) -> None:
-        """Ends a pause."""
-        async with self._locks[self.known(node)]:
-            await self.running(node).resume()
+    async def _empty_disk(self, node: NodeId) -> None:
+        await self._on_disk(node, "find", str(DATA_FOLDER), "-mindepth", "1", "-delete")

@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 from typing import Any, Final
 
-from nodes.cluster.api import CLIENT, ClusterSpec, Link, NodeState, RuntimeFailure
+from nodes.cluster.api import CLIENT, ClusterSpec, Link, RuntimeFailure
 from nodes.cluster.forkserver import ForkServer, can_fork, modules_of, take_or_start
 from nodes.cluster.network import Network, ProxyServer, start_proxy_server
 from nodes.cluster.node_process import (
@@ -25,7 +25,7 @@ from nodes.host.unsynced import side_file
 STOP_S_MAX: Final = 3.0
 
 
-class LocalWorld(RealWorld):
+class LocalWorld(RealWorld[NodeProcess]):
     """Implements World of nodes/cluster/api.py. Owned by a LocalCluster, which says what its
     arguments mean."""
 
@@ -34,7 +34,6 @@ class LocalWorld(RealWorld):
     ) -> None:
         super().__init__(spec, folder, events=events)
         self._prefer_real_proxy = proxy
-        self._processes: dict[NodeId, NodeProcess] = {}
         self._proxy: ProxyServer | None = None
         self._fork_server: ForkServer | None = None
 
@@ -50,7 +49,7 @@ class LocalWorld(RealWorld):
             tell(f"starting the proxy server and {len(self.nodes)} nodes")
             await at_once((self._start_proxy(), *(self._spawn(node) for node in self.nodes)))
             tell(f"connecting them through the {self.proxy.describe()}")
-            addresses = {node: self._processes[node].address for node in self.nodes}
+            addresses = {node: self._members[node].address for node in self.nodes}
             self._network = Network(self.proxy, addresses)
             await self._network.start()
             await at_once(self._make_ready(node) for node in self.nodes)
@@ -62,7 +61,7 @@ class LocalWorld(RealWorld):
     async def close(self) -> None:
         """Ends nodes and proxy server; returns when they are gone. No harm if called twice."""
         self._closed = True
-        stops = [process.stop(STOP_S_MAX) for process in self._processes.values()]
+        stops = [process.stop(STOP_S_MAX) for process in self._members.values()]
         await asyncio.gather(*stops, return_exceptions=True)
         if self._network is not None:
             await self._network.close()
@@ -79,14 +78,14 @@ class LocalWorld(RealWorld):
         """Up to the point where the node listens."""
         server = await self._living_fork_server()
         process = await NodeProcess.spawn(node, self.log_path(node), server)
-        self._processes[node] = process
+        self._members[node] = process
         parent = os.getpid() if server is None else server.pid
         await process.tell(self._config(node, listen) | {"parent": parent})
         process.address = await process.hear("listening", within_s=LISTENING_S_MAX)
         return process
 
     async def _make_ready(self, node: NodeId) -> None:
-        process = self._processes[node]
+        process = self._members[node]
         links = {
             peer: self.network.link_address(Link(node, peer)) for peer in self.spec.peers_of(node)
         }
@@ -118,34 +117,14 @@ class LocalWorld(RealWorld):
             raise RuntimeFailure("the cluster has not started")
         return self._proxy
 
-    def node_state(self, node: NodeId) -> NodeState:
-        """DOWN also for one that ended by itself; see `how_it_ended`."""
-        process = self._processes.get(self.known(node))
-        if process is None or not process.alive:
-            return NodeState.DOWN
-        return NodeState.PAUSED if process.is_paused else NodeState.UP
-
-    def how_it_ended(self, node: NodeId) -> str | None:
-        """Exit status and last words of a node that is down; None for one that is not, or that was
-        never started."""
-        process = self._processes.get(self.known(node))
-        return None if process is None or process.alive else process.epitaph()
-
     def process_ids(self) -> tuple[int, ...]:
         """Of the nodes, their fork server and the proxy server, those that run."""
-        pids = [process.pid for process in self._processes.values() if process.alive]
+        pids = [process.pid for process in self._members.values() if process.is_running]
         if self._proxy is not None and self._proxy.alive():
             pids.append(self._proxy.pid)
         if self._fork_server is not None and self._fork_server.alive():
             pids.append(self._fork_server.pid)
         return tuple(pids)
-
-    def running(self, node: NodeId) -> NodeProcess:
-        """Raises RuntimeFailure when the node is down."""
-        process = self._processes.get(self.known(node))
-        if process is None or not process.alive:
-            raise RuntimeFailure(f"{node} is down; start it with lab fault restart {node}")
-        return process
 
     def address(self, node: NodeId) -> str:
         """Where the node itself listens. Raises RuntimeFailure when it is down."""
@@ -159,24 +138,13 @@ class LocalWorld(RealWorld):
         """The node's disk."""
         return self._folder / "nodes" / node
 
-    async def kill(self, node: NodeId) -> None:
-        """SIGKILL, also of a paused node."""
-        async with self._locks[self.known(node)]:
-            await self.running(node).kill()
-
-    async def power_cut(self, node: NodeId) -> None:
-        """Kill, and what the node had not synced is gone."""
-        async with self._locks[self.known(node)]:
-            await self.running(node).kill()
-            side_file(self.data_folder(node), node).unlink(missing_ok=True)
-
     async def start(self, node: NodeId) -> None:
         """A node that is down serves again, on its old port if that is still free."""
         async with self._locks[self.known(node)]:
             if self._closed:
                 raise RuntimeFailure("the cluster has been closed")
-            former = self._processes.get(node)
-            if former is not None and former.alive:
+            former = self._members.get(node)
+            if former is not None and former.is_running:
                 raise RuntimeFailure(f"{node} is running already")
             if former is not None:
                 await former.kill()  # one that ended by itself has still our end of its streams
@@ -197,21 +165,9 @@ class LocalWorld(RealWorld):
         await self.network.move(node, process.address)
         return process
 
-    async def wipe(self, node: NodeId) -> None:
-        """Empties the disk of a node that is down. Raises RuntimeFailure when it is not down."""
-        async with self._locks[self.known(node)]:
-            if self.node_state(node) is not NodeState.DOWN:
-                raise RuntimeFailure(f"{node} is running; kill it before its disk is wiped")
-            shutil.rmtree(self.data_folder(node))
-            self.data_folder(node).mkdir(mode=0o700)
-            self._wiped.add(node)
+    async def _lose_unsynced(self, node: NodeId) -> None:
+        side_file(self.data_folder(node), node).unlink(missing_ok=True)
 
-    async def pause(self, node: NodeId) -> None:
-        """SIGSTOP."""
-        async with self._locks[self.known(node)]:
-            await self.running(node).pause()
-
-    async def resume(self, node: NodeId) -> None:
-        """SIGCONT."""
-        async with self._locks[self.known(node)]:
-            await self.running(node).resume()
+    async def _empty_disk(self, node: NodeId) -> None:
+        shutil.rmtree(self.data_folder(node))
+        self.data_folder(node).mkdir(mode=0o700)

@@ -64,7 +64,7 @@ class NodeProcess:
         return self._process.returncode
 
     @property
-    def alive(self) -> bool:
+    def is_running(self) -> bool:
         """Whether it has not ended."""
         return self._process.returncode is None
 
@@ -176,7 +176,7 @@ class NodeProcess:
                     await asyncio.sleep(_LOOK_AGAIN_S)  # the kernel tells nobody but a debugger
         except (ProcessLookupError, TimeoutError) as error:
             raise RuntimeFailure(f"{self.node}: {number.name} had no effect") from error
-        if not self.alive:
+        if not self.is_running:
             raise RuntimeFailure(f"{self.node} {self.epitaph()}")
 
     async def _gone(self, within_s: float) -> None:

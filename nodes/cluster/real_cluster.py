@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nodes.cluster.faults import Faults
 
 T = TypeVar("T")
-W = TypeVar("W", bound=RealWorld)
+W = TypeVar("W", bound=RealWorld[Any])
 
 VIEW_MS_MAX: Final = 500
 LOOK_AGAIN_MS: Final = 20  # of `until`

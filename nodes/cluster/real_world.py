@@ -9,7 +9,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from nodes.cluster.api import ClusterSpec, Link, LinkState, NodeState, RpcFault, RuntimeFailure
 from nodes.cluster.network import Network
@@ -48,7 +48,25 @@ CONTROL_MS_MAX: Final = 3_000
 Progress = Callable[[str], None]
 
 
-class RealWorld(ABC):
+class Member(Protocol):
+    """What a node is in a runtime: a process, or a container."""
+
+    @property
+    def is_running(self) -> bool: ...
+    @property
+    def is_paused(self) -> bool: ...
+    def epitaph(self) -> str:
+        """Exit status and last words."""
+
+    async def kill(self) -> None: ...
+    async def pause(self) -> None: ...
+    async def resume(self) -> None: ...
+
+
+M = TypeVar("M", bound=Member)
+
+
+class RealWorld(ABC, Generic[M]):
     """The part of World (nodes/cluster/api.py) that is the same for processes and containers.
 
     A runtime adds how nodes begin and end. `folder` takes what the cluster keeps on this machine.
@@ -69,6 +87,7 @@ class RealWorld(ABC):
         self._starts: dict[NodeId, int] = {}
         self._wiped: set[NodeId] = set()
         self._locks = {node: asyncio.Lock() for node in spec.node_ids}
+        self._members: dict[NodeId, M] = {}  # those that were made, running or not
         self._network: Network | None = None
         self._closed = False
 
@@ -81,15 +100,6 @@ class RealWorld(ABC):
     @abstractmethod
     async def close(self) -> None:
         """Ends all; returns when it is gone. No harm if called twice."""
-
-    @abstractmethod
-    def node_state(self, node: NodeId) -> NodeState:
-        """DOWN also for one that ended by itself; see `how_it_ended`."""
-
-    @abstractmethod
-    def how_it_ended(self, node: NodeId) -> str | None:
-        """Exit status and last words of a node that is down; None for one that is not, or that was
-        never started."""
 
     @abstractmethod
     def process_ids(self) -> tuple[int, ...]:
@@ -105,28 +115,16 @@ class RealWorld(ABC):
         """Where the link `client->node` begins. Raises RuntimeFailure before the start."""
 
     @abstractmethod
-    async def kill(self, node: NodeId) -> None:
-        """No goodbye. What was written, synced or not, survives."""
-
-    @abstractmethod
-    async def power_cut(self, node: NodeId) -> None:
-        """Kill, and what the node had not synced is gone."""
-
-    @abstractmethod
     async def start(self, node: NodeId) -> None:
         """A node that is down serves again with what its disk holds."""
 
     @abstractmethod
-    async def wipe(self, node: NodeId) -> None:
-        """Empties the disk of a node that is down. Raises RuntimeFailure when it is not down."""
+    async def _lose_unsynced(self, node: NodeId) -> None:
+        """Takes what the node had not synced from its disk; it is down."""
 
     @abstractmethod
-    async def pause(self, node: NodeId) -> None:
-        """The node stands still and does not know it."""
-
-    @abstractmethod
-    async def resume(self, node: NodeId) -> None:
-        """A paused node goes on."""
+    async def _empty_disk(self, node: NodeId) -> None:
+        """Takes everything from the disk of a node that is down."""
 
     # -------------------------------------------------------------------------------- what is there
 
@@ -155,6 +153,26 @@ class RealWorld(ABC):
         if node not in self._locks:
             raise RuntimeFailure(f"there is no node {node!r}; there are {', '.join(self.nodes)}")
         return node
+
+    def node_state(self, node: NodeId) -> NodeState:
+        """DOWN also for one that ended by itself; see `how_it_ended`."""
+        member = self._members.get(self.known(node))
+        if member is None or not member.is_running:
+            return NodeState.DOWN
+        return NodeState.PAUSED if member.is_paused else NodeState.UP
+
+    def how_it_ended(self, node: NodeId) -> str | None:
+        """Exit status and last words of a node that is down; None for one that is not, or that was
+        never started."""
+        member = self._members.get(self.known(node))
+        return None if member is None or member.is_running else member.epitaph()
+
+    def running(self, node: NodeId) -> M:
+        """Its process or container. Raises RuntimeFailure when the node is down."""
+        member = self._members.get(self.known(node))
+        if member is None or not member.is_running:
+            raise RuntimeFailure(f"{node} is down; start it with lab fault restart {node}")
+        return member
 
     def log_path(self, node: NodeId) -> Path:
         """What the node wrote to stderr."""
@@ -192,6 +210,40 @@ class RealWorld(ABC):
             "seed": self._next_seed(node),
             "wiped": node in self._wiped,
         }
+
+    # ------------------------------------------------------------------------------ life and death
+
+    async def kill(self, node: NodeId) -> None:
+        """No goodbye, also of a paused node. What was written, synced or not, survives."""
+        async with self._locks[self.known(node)]:
+            await self._kill(node)
+
+    async def power_cut(self, node: NodeId) -> None:
+        """Kill, and what the node had not synced is gone."""
+        async with self._locks[self.known(node)]:
+            await self._kill(node)
+            await self._lose_unsynced(node)
+
+    async def _kill(self, node: NodeId) -> None:
+        await self.running(node).kill()
+
+    async def wipe(self, node: NodeId) -> None:
+        """Empties the disk of a node that is down. Raises RuntimeFailure when it is not down."""
+        async with self._locks[self.known(node)]:
+            if self.node_state(node) is not NodeState.DOWN:
+                raise RuntimeFailure(f"{node} is running; kill it before its disk is wiped")
+            await self._empty_disk(node)
+            self._wiped.add(node)
+
+    async def pause(self, node: NodeId) -> None:
+        """The node stands still and does not know it."""
+        async with self._locks[self.known(node)]:
+            await self.running(node).pause()
+
+    async def resume(self, node: NodeId) -> None:
+        """A paused node goes on."""
+        async with self._locks[self.known(node)]:
+            await self.running(node).resume()
 
     # ----------------------------------------------------------------------- to links and to hosts
 

@@ -365,7 +365,7 @@ async def test_until_says_what_did_not_come(tmp_path: Path) -> None:
         ("tests.support.nothing:Ping", {}, "there is no core"),
         ("nodes.core:Env", {}, "is no core"),
         ("tests.support.ping_core:Ping", {"fsync": "perhaps"}, "expected on or off"),
-        ("tests.support.ping_core:Ping", {"transport": "pigeon"}, "expected unary or stream"),
+        ("tests.support.ping_core:Ping", {"transport": "pigeon"}, "expected stream or unary"),
     ],
     ids=["class", "module", "kind", "fsync", "transport"],
 )
