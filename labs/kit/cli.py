@@ -16,6 +16,7 @@ from labs.kit import (
     cli_client,
     cli_fault,
     cli_fuzz,
+    cli_replay,
     cli_run,
     cli_session,
     cli_timeline,
@@ -39,6 +40,7 @@ app.add_typer(cli_fault.app, name="fault")
 cli_client.add_to(app)
 cli_bench.add_to(app)
 cli_fuzz.add_to(app)
+cli_replay.add_to(app)
 cli_run.add_to(app)
 cli_timeline.add_to(app)
 cli_verify.add_to(app)

@@ -1,5 +1,4 @@
-"""`lab fuzz LAB` looks for a schedule of faults that breaks a promise; `lab replay` shows it
-again."""
+"""`lab fuzz LAB` looks for a schedule of faults that breaks a promise."""
 
 from __future__ import annotations
 
@@ -12,6 +11,13 @@ import typer
 
 from labs.kit.durations import parse_ms
 from labs.kit.errors import ANSWER_IS_NO, COULD_NOT, DONE, LabError
+from labs.kit.fuzz_options import (
+    SEED_MAX,
+    DurationOption,
+    LabArgument,
+    MutantOption,
+    duration_ms_of,
+)
 from labs.kit.output import JsonFlag, print_json, tell
 from labs.kit.session import home_folder
 from labs.kit.text import visible
@@ -19,29 +25,16 @@ from labs.kit.text import visible
 if TYPE_CHECKING:
     from labs.kit.fuzz.campaign import Tally
     from labs.kit.fuzz.findings import Finding
-    from labs.kit.fuzz.run import Outcome, Record
     from labs.kit.fuzz.shrink import Shrunk
     from labs.kit.fuzz.target import FuzzTarget
 
-SEEDS_DEFAULT, SEEDS_MAX, SEED_MAX = 300, 10_000_000, 2**53
-JOBS_MAX, CLIENTS_MAX = 256, 100
-DURATION_MS_MIN, DURATION_MS_MAX = 1, 3_600_000
-
-LabArgument = Annotated[str, typer.Argument(metavar="LAB", help="As `lab list` names it.")]
-MutantOption = Annotated[
-    str | None,
-    typer.Option(help="With this planted bug in every node; `list` shows them.", metavar="NAME"),
-]
-DurationOption = Annotated[
-    str | None,
-    typer.Option(help="Of the faults, in virtual time. Default: 20s.", metavar="DURATION"),
-]
+SEEDS_DEFAULT, SEEDS_MAX = 300, 10_000_000
+JOBS_MAX = 256
 
 
 def add_to(app: typer.Typer) -> None:
-    """Registers the commands."""
+    """Registers the command."""
     app.command()(fuzz)
-    app.command()(replay)
 
 
 def fuzz(
@@ -111,7 +104,7 @@ def fuzz(
         time_limit_s=None if limit_ms is None else limit_ms / 1000,
         mutant=mutant,
         keep_going=keep_going,
-        duration_ms=_duration_ms(duration),
+        duration_ms=duration_ms_of(duration),
         scheduler=scheduler,
     )
     progress = _Progress(seeds)
@@ -127,61 +120,6 @@ def fuzz(
     if json:
         print_json(document)
     return _status(tally)
-
-
-def replay(
-    lab: LabArgument,
-    seed: Annotated[int, typer.Option(min=0, max=SEED_MAX, help="Which run.", metavar="S")],
-    schedule: Annotated[
-        Path | None,
-        typer.Option(help="These faults instead of those that the seed draws.", metavar="FILE"),
-    ] = None,
-    mutant: MutantOption = None,
-    clients: Annotated[
-        int | None,
-        typer.Option(
-            min=1, max=CLIENTS_MAX, help="Default: as the seed draws it.", metavar="COUNT"
-        ),
-    ] = None,
-    duration: DurationOption = None,
-    events: Annotated[
-        Path | None, typer.Option(help="Write the timeline into this file.", metavar="FILE")
-    ] = None,
-    json: JsonFlag = False,
-) -> int:
-    """Run one seed of `lab fuzz` again, and show how it ends.
-
-    Examples: lab replay raft --seed 17; lab replay raft --seed 17 --schedule .lab/fuzz/raft-17.yaml
-    """
-    from labs.kit.fuzz.findings import expected_promise, picture
-    from labs.kit.fuzz.run import record_case
-    from labs.kit.fuzz.target import Case, load_target
-    from labs.kit.schedule import Schedule
-
-    target = load_target(lab)
-    target.check_mutant(mutant)
-    given = Schedule.load(schedule) if schedule is not None else None
-    if given is not None:
-        given.check(target.draw(seed).spec.node_ids)
-    record = record_case(target, Case(seed, mutant, _duration_ms(duration), clients, given))
-    if events is not None:
-        _write_events(events, record)
-    expected = expected_promise(schedule) if schedule is not None else None
-    outcome = record.outcome
-    failure = outcome.failure
-    same = failure is not None and failure.promise == expected if expected is not None else None
-    if json:
-        print_json(_replayed(lab, mutant, outcome, expected, same))
-    else:
-        sys.stdout.write(picture(lab, record))
-        print(_verdict(outcome))
-        if expected is not None:
-            print(
-                "it fails in the same way as when it was saved"
-                if same
-                else f"it does not fail as when it was saved: {visible(expected)}"
-            )
-    return {"failed": ANSWER_IS_NO, "passed": DONE, "vacuous": COULD_NOT}[outcome.verdict]
 
 
 class _Progress:
@@ -265,49 +203,6 @@ def _status(tally: Tally) -> int:
     return DONE
 
 
-def _verdict(outcome: Outcome) -> str:
-    did = (
-        f"{outcome.faults} faults, {outcome.acknowledged} writes, {outcome.reads} reads, "
-        f"{outcome.virtual_ms / 1000:.1f} virtual seconds"
-    )
-    if outcome.failure is not None:
-        return f"failed at {outcome.failure.at_ms} ms: {visible(outcome.failure.message)}"
-    if outcome.verdict == "vacuous":
-        return f"proves nothing: {outcome.why_vacuous} ({did})"
-    return f"passed: {did}"
-
-
-def _replayed(
-    lab: str, mutant: str | None, outcome: Outcome, expected: str | None, same: bool | None
-) -> dict[str, Any]:
-    failure = outcome.failure
-    return {
-        "lab": lab,
-        "seed": outcome.seed,
-        "mutant": mutant,
-        "verdict": outcome.verdict,
-        "promise": failure.promise if failure else None,
-        "message": failure.message if failure else outcome.why_vacuous or None,
-        "at_ms": failure.at_ms if failure else None,
-        "faults": outcome.faults,
-        "writes": outcome.acknowledged,
-        "reads": outcome.reads,
-        "steps": outcome.steps,
-        "virtual_ms": outcome.virtual_ms,
-        "expected": expected,
-        "same": same,
-    }
-
-
-def _write_events(path: Path, record: Record) -> None:
-    lines = "".join(f"{event.to_json()}\n" for event in record.events)
-    try:
-        path.write_text(lines, encoding="utf-8")
-    except OSError as error:
-        raise LabError(f"--events {path}: cannot be written: {error.strerror}") from None
-    tell(f"events: {visible(str(path))}")
-
-
 def _list_mutants(target: FuzzTarget, *, as_json: bool) -> int:
     described = {name: _first_line(core.__doc__) for name, core in target.mutants.items()}
     if as_json:
@@ -321,17 +216,6 @@ def _list_mutants(target: FuzzTarget, *, as_json: bool) -> int:
 
 def _first_line(text: str | None) -> str:
     return (text or "").strip().partition("\n")[0]
-
-
-def _duration_ms(duration: str | None) -> int:
-    from labs.kit.fuzz.target import DURATION_MS
-
-    if duration is None:
-        return DURATION_MS
-    value = parse_ms(duration, "--duration")
-    if not DURATION_MS_MIN <= value <= DURATION_MS_MAX:
-        raise LabError(f"--duration {duration}: expected 1ms to 1h")
-    return value
 
 
 def _relative(path: Path) -> Path:

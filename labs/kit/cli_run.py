@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import signal
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from labs.kit.errors import ANSWER_IS_NO, COULD_NOT, DONE, LabError, nearest
 from labs.kit.output import JsonFlag, print_json, tell
+from labs.kit.run_lists import list_experiments, list_kept, print_tables
+from labs.kit.run_progress import progress_lines, sigterm_interrupts
 from labs.kit.text import counted, visible
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from labs.kit.experiment import Experiment
     from labs.kit.experiment.runner import Order, Run
     from labs.kit.lab import Lab, Value
@@ -24,7 +21,6 @@ if TYPE_CHECKING:
 
 CHOICES = ("sim", "auto", "local", "compose")
 TRIALS_MAX = 100_000
-PLAIN_WIDTH = 160  # of a table that goes into a file or a pipe
 STATUS_OF = {"pass": DONE, "fail": ANSWER_IS_NO, "unknown": COULD_NOT, "invalid": COULD_NOT}
 _SAID = {
     "pass": "every claim holds",
@@ -67,7 +63,7 @@ def run(
     Every run leaves a folder below .lab/runs with its report, history, events and schedule.
     """
     if kept:
-        return _list_kept(lab, json=json)
+        return list_kept(lab, json=json)
     if lab is None:
         raise LabError("name a lab, as in `lab run raft`; `lab list` shows them")
     from labs.kit.experiment.registry import load_experiments
@@ -76,7 +72,7 @@ def run(
     found = load_lab(lab)
     experiments = load_experiments(found)
     if experiment is None:
-        return _list_experiments(found, experiments, json=json)
+        return list_experiments(found, experiments, json=json)
     _refuse_nonsense(runtime, seed, trials)
     order = _order(found, experiments, experiment, runtime, seed, settings or [], trials, short)
     folder, report = _carry_out(order)
@@ -141,7 +137,7 @@ def _carry_out(order: Order) -> tuple[RunFolder, dict[str, Any]]:
         home_folder(), order.lab.id, order.experiment.id, order.runtime, order.seed
     )
     try:
-        with _progress() as progress:
+        with progress_lines() as progress:
             done = _run(order, folder, progress)
     except BaseException:
         _remove_if_empty(folder)
@@ -157,7 +153,7 @@ def _run(order: Order, folder: RunFolder, progress: Callable[[str], None]) -> Ru
         if order.simulated:
             from labs.kit.experiment.runner import run_in_simulation
 
-            with _sigterm_interrupts():
+            with sigterm_interrupts():
                 return run_in_simulation(order, progress)
         return _on_processes(order, folder, progress)
     except (RuntimeFailure, FaultRefused) as error:
@@ -171,44 +167,6 @@ def _on_processes(order: Order, folder: RunFolder, progress: Callable[[str], Non
     from labs.kit.interruptible import run_interruptible
 
     return run_interruptible(run_on_processes(order, folder.path, progress))
-
-
-@contextmanager
-def _sigterm_interrupts() -> Iterator[None]:
-    def interrupt(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str], None]]:
-    """On a terminal one line that changes, elsewhere a line now and then."""
-    if not sys.stderr.isatty():
-        latest = [""]
-
-        def line(text: str) -> None:
-            trial = text.split(",")[0]
-            if trial != latest[0]:
-                latest[0] = trial
-                number = trial.split(" trial ")[-1].split(" of ")[0]
-                if number.isdigit() and (int(number) <= 3 or int(number) % 10 == 0):
-                    tell(visible(trial))
-
-        yield line
-        return
-
-    def rewrite(text: str) -> None:
-        print(f"\r\x1b[K{visible(text)}", end="", file=sys.stderr, flush=True)
-
-    try:
-        yield rewrite
-    finally:
-        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
 def _remove_if_empty(folder: RunFolder) -> None:
@@ -226,15 +184,7 @@ def _remove_if_empty(folder: RunFolder) -> None:
 def _show(report: dict[str, Any]) -> None:
     from labs.kit.experiment.table import measurements_table, verdicts_table
 
-    _print(measurements_table(report), verdicts_table(report))
-
-
-def _print(*tables: Table) -> None:
-    from rich.console import Console
-
-    console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False)
-    for table in tables:
-        console.print(table)
+    print_tables(measurements_table(report), verdicts_table(report))
 
 
 def _tell_end(report: dict[str, Any], folder: RunFolder) -> None:
@@ -252,54 +202,6 @@ def _tell_end(report: dict[str, Any], folder: RunFolder) -> None:
     )
     tell(f"again: {visible(str(report['command']))}")
     tell(f"folder: {visible(str(folder.path))}")
-
-
-def _list_experiments(lab: Lab, experiments: Sequence[Experiment], *, json: bool) -> int:
-    if json:
-        print_json(
-            {
-                "lab": lab.id,
-                "experiments": [
-                    {
-                        "id": one.id,
-                        "title": one.title,
-                        "question": one.question,
-                        "runtimes": list(one.runtimes),
-                        "settings": {setting.name: setting.default for setting in one.settings},
-                        "measurements": {
-                            measured.name: {"unit": measured.unit, "meaning": measured.meaning}
-                            for measured in one.measurements
-                        },
-                    }
-                    for one in experiments
-                ],
-            }
-        )
-        return DONE
-    from labs.kit.experiment.table import experiments_table
-
-    _print(experiments_table(lab.id, experiments))
-    tell(f"run one: lab run {lab.id} {experiments[0].id}")
-    return DONE
-
-
-def _list_kept(lab: str | None, *, json: bool) -> int:
-    from labs.kit.runs import listed, run_folders
-    from labs.kit.session import home_folder
-
-    rows = [
-        row
-        for row in listed(run_folders(home_folder()))
-        if lab is None or f"-{lab}-" in str(row["name"])
-    ]
-    if json:
-        print_json({"runs": rows})
-    else:
-        for row in rows:
-            print(f"{row['status']:9}  {visible(str(row['name']))}")
-    if not rows:
-        tell("no run was kept yet; `lab run LAB EXPERIMENT` makes one")
-    return DONE
 
 
 def _refuse_nonsense(runtime: str, seed: int, trials: int | None) -> None:
