@@ -242,7 +242,7 @@ def lose(
 ) -> int:
     """Single calls get lost: the request never arrives, or the response does not.
 
-    Examples: lab fault lose 10; lab fault lose leader n2 30% --responses
+    Examples: lab fault lose 10; lab fault lose client 30% --responses
     """
     fault = _call_fault("lose", targets)
     if requests and responses:

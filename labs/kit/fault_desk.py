@@ -9,6 +9,7 @@ from typing import Any
 from labs.kit.errors import LabError
 from labs.kit.runtime import ManagedCluster
 from nodes.cluster.api import RuntimeFailure
+from nodes.cluster.fault_kinds import FAULTS, CallFault, Fault
 from nodes.cluster.faults import FaultRefused, fault_from_dict
 from nodes.cluster.targets import Resolved, RoleClaim, resolve, resolve_one
 
@@ -66,10 +67,14 @@ class FaultDesk:
                 phrases.append(found.phrase)
             return list(found.nodes)
 
+        # A client calls, too, and so do its calls get lost.
+        kind = FAULTS.get(str(raw.get("do")), Fault)
+        client = issubclass(kind, CallFault)
+
         def several(texts: object) -> list[str]:
             if not isinstance(texts, list):
                 raise FaultRefused(f"{texts!r} is no list of nodes")
-            return [node for text in texts for node in names(resolve, text)]
+            return [node for text in texts for node in names(resolve, text, client=client)]
 
         plain = dict(raw)
         for field, value in raw.items():

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from nodes.cluster import fault_kinds as kinds
-from nodes.cluster.api import NodeState, RpcFault, RuntimeFailure, World
+from nodes.cluster.api import CLIENT, NodeState, RpcFault, RuntimeFailure, World
 from nodes.cluster.fault_base import Fault, FaultRefused, Nodes, listed
 from nodes.cluster.fault_rules import raise_all, state_refusal, wanted_links
 from nodes.cluster.link_faults import LinkFault
@@ -255,7 +255,7 @@ class Injector:
                 await attempt(f"{node} (resume)", self._resume(node))
         down = [node for node in nodes if self._state(node) is NodeState.DOWN]
         await asyncio.gather(*(attempt(f"{node} (start)", self._start(node)) for node in down))
-        for node in nodes:
+        for node in (*nodes, CLIENT):
             if node in self._calls_touched:
                 await attempt(f"{node} (calls)", self._set_calls(node))
             if node in self._clocks_touched:
@@ -286,6 +286,8 @@ class Injector:
     # ----------------------------------------------------------------------------------- details
 
     def _state(self, node: NodeId) -> NodeState:
+        if node == CLIENT:
+            return NodeState.UP
         return self._world.node_state(node)
 
     def _forget_nodes(self, nodes: Nodes, *fault_types: type[NodeFault]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Final, Literal, TypeAlias, get_args
 
 from nodes.cluster import toxics
-from nodes.cluster.api import RpcFault
+from nodes.cluster.api import CLIENT, RpcFault
 from nodes.cluster.fault_base import Fault, FaultRefused, Nodes, check_node, listed
 from nodes.core import NodeId
 
@@ -134,7 +134,8 @@ class Skew(NodeFault):
 
 @dataclass(frozen=True)
 class CallFault(Fault):
-    """A fault of single calls, drawn by a seeded generator; no nodes means every node's calls."""
+    """A fault of single calls, drawn by a seeded generator; no nodes means every node's calls.
+    Those of clients are hit when `client` is named."""
 
     percent: float
     nodes: Nodes = ()
@@ -153,7 +154,8 @@ class CallFault(Fault):
         if not (math.isfinite(self.percent) and 0 < self.percent <= 100):
             raise FaultRefused(f"{self.percent:g}% must be above 0 and at most 100")
         for node in self.nodes:
-            check_node(node, nodes)
+            if node != CLIENT:
+                check_node(node, nodes)
         if self.peer is not None:
             check_node(self.peer, nodes)
         if not self.callers(nodes):
@@ -166,7 +168,8 @@ class CallFault(Fault):
 
     def named(self) -> Nodes:
         peer = () if self.peer is None else (self.peer,)
-        return tuple(dict.fromkeys((*self.nodes, *peer)))
+        ends = dict.fromkeys((*self.nodes, *peer))
+        return tuple(end for end in ends if end != CLIENT)
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,7 @@ class RealCluster(Generic[W]):
             world.channels,
             world.client_address,
             client_transport(world.spec.params),
+            world.client_faults,
         )
         self._faults: Faults | None = None
 

@@ -11,10 +11,19 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, Generic, Protocol, TypeVar
 
-from nodes.cluster.api import ClusterSpec, Link, LinkState, NodeState, RpcFault, RuntimeFailure
+from nodes.cluster.api import (
+    CLIENT,
+    ClusterSpec,
+    Link,
+    LinkState,
+    NodeState,
+    RpcFault,
+    RuntimeFailure,
+)
 from nodes.cluster.network import Network
 from nodes.cluster.rpc_client import Channels, ControlClient
 from nodes.core import NodeId
+from nodes.host.faults_rpc import RpcFaults
 from nodes.host.rpc import MessageTypes, load_protos
 from protos import node_pb2
 
@@ -81,6 +90,7 @@ class RealWorld(ABC, Generic[M]):
         self._token = secrets.token_urlsafe(32)
         types = MessageTypes(load_protos(spec.protos))
         self.control = ControlClient(self._token, self.channels, types)
+        self.client_faults = RpcFaults()
         self._folder = folder.resolve()
         self._records = events
         self._began_s = time.monotonic()
@@ -256,7 +266,7 @@ class RealWorld(ABC, Generic[M]):
         await self.network.set_links(wanted)
 
     async def set_rpc_faults(self, node: NodeId, faults: tuple[RpcFault, ...], seed: int) -> None:
-        """Replaces the node's RPC faults, read back."""
+        """Replaces the RPC faults of the node, read back; or of `client`, which is here."""
         wanted = tuple(
             node_pb2.RpcFault(
                 kind=fault.kind.upper(),
@@ -266,6 +276,9 @@ class RealWorld(ABC, Generic[M]):
             )
             for fault in faults
         )
+        if node == CLIENT:
+            self.client_faults.replace(wanted, seed, frozenset(self.nodes))
+            return
         await self.control.set_rpc_faults(
             self.address(node), node, wanted, seed % 2**64, timeout_ms=CONTROL_MS_MAX
         )

@@ -6,6 +6,7 @@ did not happen, Indeterminate when nobody can say.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
@@ -14,9 +15,10 @@ from google.protobuf.message import DecodeError, Message
 
 from nodes.cluster.api import CLIENT, Indeterminate, Refused, RuntimeFailure, definite
 from nodes.core import NodeId, Param
-from nodes.host.carriers import CallBroken, Carrier, UnaryCarrier
+from nodes.host.carriers import CallBroken, Carried, Carrier, UnaryCarrier
+from nodes.host.faults_rpc import Fate, RpcFaults
 from nodes.host.headers import TOKEN, CallHeader
-from nodes.host.rpc import RECEIVE_BYTES_MAX, MessageTypes, Methods, control_methods
+from nodes.host.rpc import RECEIVE_BYTES_MAX, MessageTypes, Method, Methods, control_methods
 from nodes.host.stream_client import StreamCarrier
 from nodes.host.text import printable
 from nodes.host.transports import TRANSPORT_DEFAULT, TransportKind, transport_of
@@ -73,7 +75,7 @@ class Channels:
 
 class RpcClient:
     """Sends clients' requests. `address_of` says where the link to a node begins, `transport` how
-    they travel there."""
+    they travel there; `faults` are drawn for each of them."""
 
     def __init__(
         self,
@@ -82,12 +84,14 @@ class RpcClient:
         channels: Channels,
         address_of: Callable[[NodeId], str],
         transport: TransportKind = TRANSPORT_DEFAULT,
+        faults: RpcFaults | None = None,
     ) -> None:
         self._session = session
         self._methods = methods
         self._channels = channels
         self._address_of = address_of
         self._transport = transport
+        self._faults = faults or RpcFaults()
         self._calls = 0
 
     async def call(self, node: NodeId, request: Message, *, timeout_ms: int) -> Message:
@@ -104,7 +108,8 @@ class RpcClient:
         # Clients have no Lamport clock of their own: 0 orders them before whatever comes of it.
         header = CallHeader(CLIENT, self._session, 0, f"{CLIENT}-{self._calls}")
         try:
-            carried = await self._carrier(node).call(method, request, header, timeout_ms)
+            fate = self._faults.draw(node)
+            carried = await befall(fate, self._carrier(node), method, request, header, timeout_ms)
         except CallBroken as broken:
             raise outcome_of(broken, node, timeout_ms) from broken
         return definite(carried.response)
@@ -114,6 +119,33 @@ class RpcClient:
         if self._transport == "stream":
             return self._channels.stream(address, self._session)
         return self._channels.unary(address)
+
+
+async def befall(
+    fate: Fate,
+    carrier: Carrier,
+    method: Method,
+    request: Message,
+    header: CallHeader,
+    timeout_ms: float,
+) -> Carried:
+    """A client's call, with what its fate does to it. Raises CallBroken."""
+    loop = asyncio.get_running_loop()
+    deadline_s = loop.time() + timeout_ms / 1000
+    too_late = CallBroken(grpc.StatusCode.DEADLINE_EXCEEDED, "")
+    if fate.lose_request or fate.hold_ms >= timeout_ms:
+        await asyncio.sleep(timeout_ms / 1000)
+        raise too_late
+    if fate.hold_ms:
+        await asyncio.sleep(fate.hold_ms / 1000)
+    rest_ms = timeout_ms - fate.hold_ms
+    if fate.duplicate:
+        carrier.begin(method, request, header, rest_ms, lambda _: None)
+    carried = await carrier.call(method, request, header, rest_ms)
+    if fate.lose_response:
+        await asyncio.sleep(deadline_s - loop.time())
+        raise too_late
+    return carried
 
 
 def client_transport(params: Mapping[str, Param]) -> TransportKind:
