@@ -116,6 +116,18 @@ async def test_sec_08_own_names_are_served_without_cors(running: Desk, host: str
     assert not any(name.lower().startswith("access-control") for name in headers)
 
 
+async def test_clients_make_calls_but_cannot_be_killed(running: Desk) -> None:
+    """`client` may be named where calls get lost, and nowhere else among nodes."""
+    lose = b'{"fault": {"do": "lose", "nodes": ["client"], "percent": 30}}'
+    status, _, document = await ask(running, "POST", "/v1/fault", {}, lose)
+    assert (status, document["sentence"]) == (
+        200, "losing 30% of requests and of responses: calls of client")  # fmt: skip
+    kill = b'{"fault": {"do": "kill", "nodes": ["client"]}}'
+    status, _, document = await ask(running, "POST", "/v1/fault", {}, kill)
+    assert status == 400
+    assert "client is no node" in document["error"]
+
+
 async def test_sec_05_get_never_acts(running: Desk) -> None:
     """No GET or HEAD changes anything, whatever it asks for (SEC-05)."""
     for path in (*GETS, *POSTS, "/v1/down?now=1"):
