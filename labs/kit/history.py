@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from labs.kit.errors import LabError
 from labs.kit.text import visible
@@ -33,9 +33,8 @@ class HistoryMalformed(LabError):
     """The history cannot be judged; the message names the line."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One line. `extra` holds the fields that are not named here."""
+class Entry(NamedTuple):
+    """One line. `extra` holds the fields that are not named here; it must not be changed."""
 
     process: int
     type: EntryType
@@ -44,7 +43,7 @@ class Entry:
     key: str | None = None
     time: int = 0
     error: str | None = None
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, Any] = {}
 
     def to_json(self) -> str:
         """The line, without its newline."""
@@ -57,8 +56,7 @@ class Entry:
         return json.dumps({**line, **self.extra}, separators=(", ", ": "))
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(NamedTuple):
     """An invocation with what became of it. `invoked` and `completed` are places in the history;
     `completed` is None when the outcome is info. `argument` is the invocation's value, `result`
     the completion's."""
@@ -168,55 +166,43 @@ def operations(entries: Sequence[Entry]) -> list[Operation]:
     """Invocations paired with their completions, in order of invocation; what has no completion is
     info. Raises HistoryMalformed for a completion without invocation, two operations of one process
     at once, and a process that goes on after an info."""
-    found: list[Operation | None] = []
-    under_way: dict[int, tuple[int, int]] = {}  # process -> number of its operation, place
+    found: list[Operation] = []
+    under_way: dict[int, tuple[int, int, Entry]] = {}  # process -> number, place, invocation
     closed: set[int] = set()
     for place, entry in enumerate(entries):
-        line, process = place + 1, entry.process
-        if entry.type == "invoke":
+        process, type, f, value, key, time_ns, _, _ = entry
+        if type == "invoke":
             if process in under_way:
                 at = under_way[process][1] + 1
-                raise _wrong(line, f"process {process} invokes before its operation of {at} ended")
+                raise _wrong(
+                    place + 1, f"process {process} invokes before its operation of {at} ended"
+                )
             if process in closed:
-                raise _wrong(line, f"process {process} goes on after an info; give it a new number")
-            under_way[process] = (len(found), place)
-            found.append(None)
+                raise _wrong(
+                    place + 1, f"process {process} goes on after an info; give it a new number"
+                )
+            under_way[process] = len(found), place, entry
+            # What is never completed stays as it is here.
+            found.append(
+                Operation(
+                    len(found), process, f, key, value, None, "info", place, None, time_ns, None
+                )
+            )
             continue
-        if process not in under_way:
-            raise _wrong(line, f"process {process} completes what it did not invoke")
-        number, invoked = under_way.pop(process)
-        if entry.f != entries[invoked].f or entry.key != entries[invoked].key:
-            raise _wrong(line, f"this completes another operation than {invoked + 1} invoked")
-        if entry.type == "info":
+        begun = under_way.pop(process, None)
+        if begun is None:
+            raise _wrong(place + 1, f"process {process} completes what it did not invoke")
+        number, invoked, first = begun
+        if f != first.f or key != first.key:
+            raise _wrong(place + 1, f"this completes another operation than {invoked + 1} invoked")
+        if type == "info":
             closed.add(process)
-        found[number] = _operation(number, entries, invoked, place)
-    for number, invoked in under_way.values():
-        found[number] = _operation(number, entries, invoked, None)
-    return [operation for operation in found if operation is not None]
-
-
-def _operation(
-    number: int, entries: Sequence[Entry], invoked: int, completed: int | None
-) -> Operation:
-    first = entries[invoked]
-    last = None if completed is None else entries[completed]
-    outcome: Literal["ok", "fail", "info"] = "info"
-    if last is not None and last.type != "invoke":
-        outcome = last.type
-    known = last is not None and outcome != "info"
-    return Operation(
-        number=number,
-        process=first.process,
-        f=first.f,
-        key=first.key,
-        argument=first.value,
-        result=last.value if last is not None and outcome == "ok" else None,
-        outcome=outcome,
-        invoked=invoked,
-        completed=completed if known else None,
-        invoked_ns=first.time,
-        completed_ns=last.time if last is not None and known else None,
-    )
+            continue
+        result = value if type == "ok" else None
+        found[number] = Operation(
+            number, process, f, key, first.value, result, type, invoked, place, first.time, time_ns
+        )
+    return found
 
 
 def _entry(line: bytes, number: int) -> Entry:

@@ -21,7 +21,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -153,7 +153,7 @@ def register_history(
     if wrong:
         place = reads[len(reads) * 9 // 10]
         stale = 1 if unique else 5  # the first write of all; or one more than there are
-        entries[place] = replace(entries[place], value=stale)
+        entries[place] = entries[place]._replace(value=stale)
     return entries
 
 

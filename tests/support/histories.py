@@ -4,7 +4,6 @@ be wrong: they try every order."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -65,7 +64,7 @@ def corrupt(entries: list[Entry], model: str, rng: Random) -> list[Entry]:
     place = rng.choice(answers)
     changed = _another(model, entries[place].value, rng)
     return [
-        replace(entry, value=changed) if at == place else entry for at, entry in enumerate(entries)
+        entry._replace(value=changed) if at == place else entry for at, entry in enumerate(entries)
     ]
 
 

@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from labs.kit.checkers.claims import Claim
 from labs.kit.checkers.limits import Limits, OutOfLimits
 from labs.kit.checkers.models import describe
-from labs.kit.checkers.plan import Claim, Plan
+from labs.kit.checkers.plan import Plan
 from labs.kit.checkers.search import Frame, Search
 from labs.kit.history import Operation
 from labs.kit.verdict import Counterexample

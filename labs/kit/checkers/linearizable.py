@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from labs.kit.checkers.claims import Claim
 from labs.kit.checkers.explain import counterexample
 from labs.kit.checkers.limits import Limits
 from labs.kit.checkers.models import Model
-from labs.kit.checkers.plan import Claim, Plan
+from labs.kit.checkers.plan import Plan
 from labs.kit.checkers.search import Search
 from labs.kit.history import Entry, Operation
 from labs.kit.verdict import Counterexample

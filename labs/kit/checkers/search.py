@@ -16,7 +16,8 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Any, Final
 
-from labs.kit.checkers.plan import HOPELESS, Move, Plan
+from labs.kit.checkers.plan import Move, Plan
+from labs.kit.checkers.tables import HOPELESS
 
 STEPS_A_LOOK: Final = 512  # places that are entered or left between two looks at the clock
 ENTRY_BYTES: Final = 110  # of the memo: a number in a set, with the set's spare room

@@ -19,10 +19,12 @@ class Truth(Enum):
 
 def freeze(value: Any) -> Hashable:
     """The same value for equal JSON, and something that a dictionary can hold."""
+    if type(value) is int or type(value) is str:
+        return value
     match value:
         case bool():
             return Truth(value)
-        case list():
+        case list() | tuple():
             return tuple([freeze(item) for item in value])
         case dict():
             return frozenset((name, freeze(item)) for name, item in value.items())
