@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from labs.kit.fuzz.pool import Workers
+from labs.kit.fuzz.pool import CaseWorkers
 from labs.kit.fuzz.remote import RemoteWorkers
 from labs.kit.fuzz.run import Outcome
 from labs.kit.fuzz.target import DURATION_MS, Case
@@ -34,11 +34,11 @@ class Campaign:
     duration_ms: int = DURATION_MS
     scheduler: str | None = None
 
-    def workers(self) -> Workers | RemoteWorkers:
+    def workers(self) -> CaseWorkers | RemoteWorkers:
         """What runs the seeds."""
         if self.scheduler is not None:
             return RemoteWorkers(self.lab, self.scheduler)
-        return Workers(self.lab, min(self.jobs, self.seeds))
+        return CaseWorkers(self.lab, min(self.jobs, self.seeds))
 
 
 @dataclass(slots=True)
