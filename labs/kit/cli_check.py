@@ -1,0 +1,327 @@
+"""`lab check LAB` grades an implementation: the reference, or with --mine your own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from labs.kit.errors import ANSWER_IS_NO, COULD_NOT, DONE, LabError
+from labs.kit.output import JsonFlag, print_json, tell
+from labs.kit.session import home_folder
+
+if TYPE_CHECKING:
+    from labs.kit.grading.course import Check, Course
+    from labs.kit.grading.grade import Order, Result
+    from labs.kit.grading.judge import Implementation
+    from labs.kit.grading.progress import Progress
+
+SEEDS_MAX, JOBS_MAX = 100_000, 256
+RUNTIMES = ("sim", "local", "compose", "full")
+
+LabArgument = Annotated[str, typer.Argument(metavar="LAB", help="As `lab list` names it.")]
+MineFlag = Annotated[bool, typer.Option("--mine", help="Your own: labs/LAB/exercise.py.")]
+FileOption = Annotated[
+    Path | None, typer.Option("--file", help="Somebody's exercise file.", metavar="FILE")
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Registers the command."""
+    app.command()(check)
+
+
+def check(
+    lab: LabArgument,
+    only: Annotated[
+        str | None, typer.Option("--check", help="This check alone.", metavar="CHECK")
+    ] = None,
+    part: Annotated[int | None, typer.Option(help="This part alone.", metavar="P")] = None,
+    mine: MineFlag = False,
+    file: FileOption = None,
+    mutant: Annotated[
+        str | None, typer.Option(help="A planted bug instead.", metavar="NAME")
+    ] = None,
+    runtime: Annotated[
+        str,
+        typer.Option(
+            help="sim, local (processes), compose (containers), or full: sim, then local.",
+            metavar="RUNTIME",
+        ),
+    ] = "sim",
+    seeds: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=SEEDS_MAX, help="Schedules a check. Default: its own.", metavar="N"
+        ),
+    ] = None,
+    first: Annotated[
+        int, typer.Option("--from", min=0, max=2**53, help="The first seed.", metavar="S")
+    ] = 1,
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, max=JOBS_MAX, help="Processes. Default: one a core.", metavar="J"),
+    ] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Again whenever you save: quick, in simulation.")
+    ] = False,
+    mutants: Annotated[
+        bool, typer.Option("--mutants", help="Show which check catches which planted bug.")
+    ] = False,
+    predict: Annotated[
+        bool, typer.Option("--predict", help="Be asked first what will happen.")
+    ] = False,
+    junit: Annotated[
+        Path | None, typer.Option(help="Write JUnit XML as well.", metavar="FILE")
+    ] = None,
+    json: JsonFlag = False,
+) -> int:
+    """Grade an implementation of a lab: points for every guarantee that it keeps.
+
+    Without --mine it is the reference, which is how it should look. Examples: lab check raft;
+    lab check raft --mine --part 1 --watch; lab check raft --mine --runtime full
+    """
+    from labs.kit.grading.course import load_course
+
+    course = load_course(lab)
+    jobs = jobs or os.cpu_count() or 1
+    if mutants:
+        return _show_matrix(course, jobs, as_json=json)
+    if runtime not in RUNTIMES:
+        raise LabError(f"--runtime {runtime}: expected one of {', '.join(RUNTIMES)}")
+    if sum((mine, file is not None, mutant is not None)) > 1:
+        raise LabError("--mine, --file and --mutant exclude each other")
+    if watch and (json or junit or predict or runtime != "sim"):
+        raise LabError("--watch shows one check at a time, in simulation; leave the others out")
+    subject = _Subject(course, mine=mine, file=file, mutant=mutant)
+    chosen = _chosen(course, only, part)
+    if watch:
+        from labs.kit.grading.watch import watch_file
+
+        return watch_file(course, subject.watched_file(), chosen, subject.progress, jobs=jobs)
+    runtimes = ("sim", "local") if runtime == "full" else (runtime,)
+    if predict:
+        _ask_predictions(course, chosen, subject.progress)
+    results: list[Result] = []
+    for one in runtimes:
+        order = subject.order(_fitting(chosen, one), one, jobs=jobs, seeds=seeds, first_seed=first)
+        results += _graded(order, subject, as_json=json)
+    if not results:
+        raise LabError(f"none of these checks runs in {runtime}; leave --runtime out")
+    return _tell(course, subject, results, junit, as_json=json)
+
+
+class _Subject:
+    """Who is judged, and what is remembered about it."""
+
+    def __init__(
+        self, course: Course, *, mine: bool, file: Path | None, mutant: str | None
+    ) -> None:
+        from labs.kit.grading.progress import Progress
+
+        self.course, self.mine = course, mine
+        self.progress: Progress | None = Progress.load(home_folder()) if mine else None
+        self.file = file
+        self.suffix = ""
+        if mine:
+            self.file = _exercise_file(course)
+            self.suffix = " --mine"
+        elif file is not None:
+            self.suffix = f" --file {file}"
+        self.mutant = mutant
+        if mutant is not None:
+            self.suffix = f" --mutant {mutant}"
+            if mutant not in course.mutants:
+                from labs.kit.errors import nearest
+
+                raise LabError(
+                    f"--mutant {mutant}: {course.lab} has no such planted bug; "
+                    f"{nearest(mutant, course.mutants)}"
+                )
+
+    @property
+    def label(self) -> str:
+        """For people and documents."""
+        if self.file is not None:
+            return _short(self.file)
+        return "reference" if self.mutant is None else f"mutant {self.mutant}"
+
+    def watched_file(self) -> Path:
+        """What watch mode watches. Raises LabError when there is none."""
+        if self.file is None:
+            raise LabError("--watch is for your own code: add --mine, or --file FILE")
+        return self.file
+
+    def order(
+        self,
+        checks: list[Check],
+        runtime: str,
+        *,
+        jobs: int,
+        seeds: int | None = None,
+        first_seed: int = 1,
+    ) -> Order:
+        """What to grade. Raises LabError when the file cannot be read."""
+        from labs.kit.grading.grade import Order
+
+        made = Order(
+            self.course, self._ours(), checks, runtime, jobs, first_seed=first_seed, seeds=seeds
+        )
+        if self.file is None:
+            return made
+        from labs.kit.grading.learner import prepare
+
+        prepared = prepare(self.course, self.file, self.label)
+        again = {}
+        if self.progress is not None and runtime == "sim":
+            again = {c.id: self.progress.failed_seeds(self.course.lab, c.id) for c in checks}
+        return replace(
+            made,
+            implementation=prepared.implementation,
+            refusals=prepared.refusals,
+            given=prepared.given,
+            again=again,
+        )
+
+    def _ours(self) -> Implementation:
+        from labs.kit.grading.judge import Implementation
+
+        if self.mutant is None:
+            return Implementation("reference", self.course.reference)
+        core = self.course.mutants[self.mutant]
+        return Implementation(self.label, f"{core.__module__}:{core.__qualname__}")
+
+
+def _graded(order: Order, subject: _Subject, *, as_json: bool) -> list[Result]:
+    from labs.kit.grading.grade import grade
+    from labs.kit.grading.report import Console
+
+    course, progress = order.course, subject.progress
+    where = "in simulation" if order.runtime == "sim" else f"on {order.runtime} nodes"
+    tell(f"{course.lab}, {subject.label}, {where}: {len(order.checks)} checks")
+    expected_s = {}
+    if progress is not None:
+        expected_s = progress.expected_s(course.lab)
+    console = Console(
+        course,
+        suffix=subject.suffix,
+        expected_s=expected_s,
+        runs_word="schedules" if order.runtime == "sim" else "runs",
+        out=sys.stderr if as_json else sys.stdout,
+    )
+    results: list[Result] = []
+
+    class Recording:
+        """Keeps what is known when the user has seen enough."""
+
+        begins, goes_on = console.begins, console.goes_on
+
+        def ended(self, result: Result) -> None:
+            """See Audience."""
+            results.append(result)
+            console.ended(result)
+            if progress is not None:
+                progress.record(
+                    course.lab,
+                    result.check.id,
+                    result.verdict,
+                    result.points,
+                    list(result.failed_seeds) if order.runtime == "sim" else [],
+                    result.elapsed_s,
+                )
+                progress.save()
+
+    try:
+        return grade(order, Recording())
+    except KeyboardInterrupt:
+        raise LabError(
+            f"interrupted after {len(results)} of {len(order.checks)} checks; nothing is left "
+            "running"
+        ) from None
+
+
+def _tell(
+    course: Course,
+    subject: _Subject,
+    results: list[Result],
+    junit: Path | None,
+    *,
+    as_json: bool,
+) -> int:
+    from labs.kit.grading import report
+
+    if junit is not None:
+        from labs.kit.grading.junit import suite, write
+
+        write(junit, [suite(f"{course.lab}.{subject.label}", results)])
+    if as_json:
+        print_json(document_of(course, subject.label, results, subject.suffix))
+    else:
+        print(f"\n{report.summary(course, results)}")
+    if any(result.verdict == "fail" for result in results):
+        return ANSWER_IS_NO
+    return COULD_NOT if any(result.verdict == "unknown" for result in results) else DONE
+
+
+def document_of(
+    course: Course, label: str, results: list[Result], suffix: str = ""
+) -> dict[str, Any]:
+    """The document of --json."""
+    from labs.kit.grading.report import replay_command
+
+    return {
+        "lab": course.lab,
+        "implementation": label,
+        "points": sum(result.points for result in results),
+        "points_max": sum(result.check.points for result in results),
+        "checks": [
+            result.to_json(replay_command(course.lab, result, suffix)) for result in results
+        ],
+    }
+
+
+def _chosen(course: Course, only: str | None, part: int | None) -> list[Check]:
+    if only is not None:
+        return [course.check(only)]
+    if part is not None:
+        number = course.part(part).number
+        return [check for check in course.checks if check.part == number]
+    return list(course.checks)
+
+
+def _fitting(checks: list[Check], runtime: str) -> list[Check]:
+    return [check for check in checks if (check.simulated if runtime == "sim" else check.real)]
+
+
+def _exercise_file(course: Course) -> Path:
+    import labs
+
+    folder = Path(labs.__path__[0]) / course.lab.replace("-", "_")
+    return folder / course.exercise_file
+
+
+def _short(path: Path) -> str:
+    here = Path.cwd()
+    full = path.resolve()
+    return str(full.relative_to(here)) if full.is_relative_to(here) else str(path)
+
+
+def _ask_predictions(course: Course, checks: list[Check], progress: Progress | None) -> None:
+    from labs.kit.predict import ask_before_checks
+
+    ask_before_checks(course.lab, [check.id for check in checks], progress)
+
+
+def _show_matrix(course: Course, jobs: int, *, as_json: bool) -> int:
+    from labs.kit.grading.matrix import kill_matrix
+
+    matrix = kill_matrix(course, jobs=jobs)
+    if as_json:
+        print_json(matrix.to_json())
+    else:
+        print(matrix.text())
+    return DONE if matrix.all_caught else ANSWER_IS_NO
