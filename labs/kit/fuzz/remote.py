@@ -24,7 +24,7 @@ def run_seed(lab: str, case: Case) -> Outcome:
 
 
 class RemoteWorkers:
-    """As `labs.kit.fuzz.pool.CaseWorkers`, by the scheduler at `address`. Use as a context manager."""
+    """As CaseWorkers of pool.py, by the scheduler at `address`. Use as a context manager."""
 
     def __init__(self, lab: str, address: str) -> None:
         try:
