@@ -86,6 +86,7 @@ def check(
     lab check raft --mine --part 1 --watch; lab check raft --mine --runtime full
     """
     from labs.kit.grading.course import load_course
+    from labs.kit.grading.grade import combined
 
     course = load_course(lab)
     jobs = jobs or os.cpu_count() or 1
@@ -108,11 +109,11 @@ def check(
         _ask_predictions(course, chosen, subject.progress)
     results: list[Result] = []
     for one in runtimes:
-        order = subject.order(_fitting(chosen, one), one, jobs=jobs, seeds=seeds, first_seed=first)
-        results += _graded(order, subject, as_json=json)
+        order = subject.order(_fitting(chosen, one), one, seeds=seeds, first_seed=first)
+        results += _graded(order, subject, jobs, as_json=json)
     if not results:
         raise LabError(f"none of these checks runs in {runtime}; leave --runtime out")
-    return _tell(course, subject, results, junit, as_json=json)
+    return _tell(course, subject, combined(results), junit, as_json=json)
 
 
 class _Subject:
@@ -161,16 +162,13 @@ class _Subject:
         checks: list[Check],
         runtime: str,
         *,
-        jobs: int,
         seeds: int | None = None,
         first_seed: int = 1,
     ) -> Order:
         """What to grade. Raises LabError when the file cannot be read."""
         from labs.kit.grading.grade import Order
 
-        made = Order(
-            self.course, self._ours(), checks, runtime, jobs, first_seed=first_seed, seeds=seeds
-        )
+        made = Order(self.course, self._ours(), checks, runtime, first_seed=first_seed, seeds=seeds)
         if self.file is None:
             return made
         from labs.kit.grading.learner import prepare
@@ -196,8 +194,8 @@ class _Subject:
         return Implementation(self.label, f"{core.__module__}:{core.__qualname__}")
 
 
-def _graded(order: Order, subject: _Subject, *, as_json: bool) -> list[Result]:
-    from labs.kit.grading.grade import grade
+def _graded(order: Order, subject: _Subject, jobs: int, *, as_json: bool) -> list[Result]:
+    from labs.kit.grading.grade import Graders
     from labs.kit.grading.report import Console
 
     course, progress = order.course, subject.progress
@@ -236,7 +234,8 @@ def _graded(order: Order, subject: _Subject, *, as_json: bool) -> list[Result]:
                 progress.save()
 
     try:
-        return grade(order, Recording())
+        with Graders(course, jobs) as graders:
+            return graders.grade(order, Recording())
     except KeyboardInterrupt:
         raise LabError(
             f"interrupted after {len(results)} of {len(order.checks)} checks; nothing is left "

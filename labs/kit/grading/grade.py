@@ -84,7 +84,6 @@ class Order:
     implementation: Implementation
     checks: Sequence[Check]
     runtime: str = "sim"
-    jobs: int = 2
     first_seed: int = 1
     seeds: int | None = None
     quick: bool = False
@@ -123,31 +122,57 @@ class Audience(Protocol):
         """Its verdict."""
 
 
-def grade(order: Order, audience: Audience) -> list[Result]:
-    """Every check's result, in order. Raises LabError when a worker process fails."""
-    results = []
-    jobs = max(1, min(order.jobs, max(map(len, map(order.seeds_of, order.checks)), default=1)))
-    workers: Workers[Run, Outcome] | None = None
-    try:
+class Graders:
+    """Worker processes for any number of orders; they begin when there is something to run. Use as
+    a context manager."""
+
+    def __init__(self, course: Course, jobs: int) -> None:
+        self._course, self._jobs = course, jobs
+        self._workers: Workers[Run, Outcome] | None = None
+
+    def __enter__(self) -> Graders:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Ends them at once."""
+        if self._workers is not None:
+            self._workers.__exit__()
+
+    def grade(self, order: Order, audience: Audience) -> list[Result]:
+        """Every check's result, in order. Raises LabError when a worker process fails."""
+        results = []
         for check in order.checks:
             began_s = time.monotonic()
             if check.id in order.refusals:
                 audience.begins(check, 0)
                 result = _refused(order, check)
             else:
-                workers = workers or Workers(begin, (order.course.lab,), jobs)
-                result = _tried(order, check, workers, audience)
+                result = _tried(order, check, self._running(), audience)
                 if order.pictures and result.failed_seeds:
-                    result = _with_picture(order, result, workers)
+                    result = _with_picture(order, result, self._running())
             result = replace(result, elapsed_s=time.monotonic() - began_s)
             results.append(result)
             audience.ended(result)
             if order.quick and result.verdict != "pass":
                 break
-    finally:
-        if workers is not None:
-            workers.__exit__()
-    return results
+        return results
+
+    def _running(self) -> Workers[Run, Outcome]:
+        if self._workers is None:
+            self._workers = Workers(begin, (self._course.lab,), self._jobs)
+        return self._workers
+
+
+def combined(results: Sequence[Result]) -> list[Result]:
+    """One result a check, in the first order: where it was judged in several runtimes, the worst
+    counts."""
+    worst = {"fail": 0, "unknown": 1, "pass": 2}
+    found: dict[str, Result] = {}
+    for result in results:
+        known = found.setdefault(result.check.id, result)
+        if worst[result.verdict] < worst[known.verdict]:
+            found[result.check.id] = result
+    return list(found.values())
 
 
 def _refused(order: Order, check: Check) -> Result:

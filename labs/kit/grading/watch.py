@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from labs.kit.errors import DONE, LabError
 from labs.kit.grading.course import Check, Course
-from labs.kit.grading.grade import Order, Result, grade
+from labs.kit.grading.grade import Graders, Order, Result
 from labs.kit.grading.learner import prepare
 from labs.kit.grading.report import Silent, explanation
 from labs.kit.text import visible
@@ -40,10 +40,12 @@ def watch_file(
         raise LabError(f"{file} is not there; `lab reset {course.lab}` writes a fresh one")
     view = _View(course, progress)
     simulated = [check for check in checks if check.simulated]
-    with _single_keys() as keys:
+    # The processes stay from save to save: to start them takes longer than to check.
+    with Graders(course, jobs) as graders, _single_keys() as keys:
         while True:
             stamp = _stamp(file)
-            view.show(file, simulated, _once(course, file, simulated, progress, jobs))
+            order = _order(course, file, simulated, progress)
+            view.show(file, simulated, graders.grade(order, Silent()))
             pressed = _wait(file, stamp, keys)
             while pressed == "h":
                 view.hint()
@@ -52,28 +54,20 @@ def watch_file(
                 return DONE
 
 
-def _once(
-    course: Course,
-    file: Path,
-    checks: Sequence[Check],
-    progress: Progress | None,
-    jobs: int,
-) -> list[Result]:
+def _order(course: Course, file: Path, checks: Sequence[Check], progress: Progress | None) -> Order:
     prepared = prepare(course, file, file.name)
     again = {}
     if progress is not None:
         again = {check.id: progress.failed_seeds(course.lab, check.id) for check in checks}
-    order = Order(
+    return Order(
         course,
         prepared.implementation,
         checks,
-        jobs=jobs,
         quick=True,
         again=again,
         refusals=prepared.refusals,
         given=prepared.given,
     )
-    return grade(order, Silent())
 
 
 class _View:
