@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from labs.kit.grading.progress import Progress
 
 SEEDS_MAX, JOBS_MAX = 100_000, 256
-RUNTIMES = ("sim", "local", "compose", "full")
+REPLAYED = ("sim", "local", "compose")
+RUNTIMES = (*REPLAYED, "full")
 
 LabArgument = Annotated[str, typer.Argument(metavar="LAB", help="As `lab list` names it.")]
 MineFlag = Annotated[bool, typer.Option("--mine", help="Your own: labs/LAB/exercise.py.")]
@@ -192,6 +193,46 @@ class _Subject:
             return Implementation("reference", self.course.reference)
         core = self.course.mutants[self.mutant]
         return Implementation(self.label, f"{core.__module__}:{core.__qualname__}")
+
+
+def replay_check(
+    lab: str,
+    check_id: str,
+    seed: int,
+    *,
+    mine: bool,
+    file: Path | None,
+    mutant: str | None,
+    runtime: str,
+    as_json: bool,
+) -> int:
+    """One seed of a check again, drawn; the exit status. Raises LabError."""
+    from labs.kit.grading.course import load_course
+    from labs.kit.grading.grade import summed_up
+    from labs.kit.grading.judge import Judge, Run
+    from labs.kit.grading.report import explanation
+
+    course = load_course(lab)
+    one = course.check(check_id)
+    if runtime not in REPLAYED:
+        raise LabError(f"--runtime {runtime}: expected one of {', '.join(REPLAYED)}")
+    if not _fitting([one], runtime):
+        raise LabError(f"{check_id} does not run in {runtime}: it judges single calls, or time")
+    subject = _Subject(course, mine=mine, file=file, mutant=mutant)
+    order = subject.order([one], runtime)
+    if one.id in order.refusals:
+        raise LabError(" ".join(order.refusals[one.id]), ANSWER_IS_NO)
+    with Judge(course) as judge:
+        run = Run(one.id, seed, order.implementation_for(one), runtime, picture=True)
+        outcome = judge.run(run)
+    result = summed_up(one, runtime, {seed: outcome})
+    if as_json:
+        print_json(result.to_json("") | {"seed": seed})
+    elif outcome.verdict == "pass":
+        print(f"{outcome.picture}{one.id}, seed {seed}: passes")
+    else:
+        print("\n".join(explanation(course, result, subject.suffix)))
+    return {"pass": DONE, "fail": ANSWER_IS_NO, "unknown": COULD_NOT}[outcome.verdict]
 
 
 def _graded(order: Order, subject: _Subject, jobs: int, *, as_json: bool) -> list[Result]:

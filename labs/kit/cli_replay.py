@@ -1,4 +1,4 @@
-"""`lab replay LAB --seed S` runs one seed of `lab fuzz` again."""
+"""`lab replay LAB --seed S` runs one seed of `lab fuzz` again, or of a check with --check."""
 
 from __future__ import annotations
 
@@ -48,12 +48,33 @@ def replay(
     events: Annotated[
         Path | None, typer.Option(help="Write the timeline into this file.", metavar="FILE")
     ] = None,
+    check: Annotated[
+        str | None, typer.Option("--check", help="A seed of this check.", metavar="CHECK")
+    ] = None,
+    mine: Annotated[bool, typer.Option("--mine", help="With --check: your own code.")] = False,
+    file: Annotated[
+        Path | None, typer.Option("--file", help="With --check: somebody's.", metavar="FILE")
+    ] = None,
+    runtime: Annotated[
+        str, typer.Option(help="With --check: sim, local or compose.", metavar="RUNTIME")
+    ] = "sim",
     json: JsonFlag = False,
 ) -> int:
-    """Run one seed of `lab fuzz` again, and show how it ends.
+    """Run one seed of `lab fuzz` or of a check again, and show how it ends.
 
-    Examples: lab replay raft --seed 17; lab replay raft --seed 17 --schedule .lab/fuzz/raft-17.yaml
+    Examples: lab replay raft --seed 17; lab replay raft --seed 17 --schedule
+    .lab/fuzz/raft-17.yaml; lab replay raft --check votes-survive-crashes --seed 3 --mine
     """
+    if check is not None:
+        if schedule or clients or duration or events:
+            raise LabError("a check brings its own faults and clients: leave their options out")
+        from labs.kit.cli_check import replay_check
+
+        return replay_check(
+            lab, check, seed, mine=mine, file=file, mutant=mutant, runtime=runtime, as_json=json
+        )
+    if mine or file is not None or runtime != "sim":
+        raise LabError("--mine, --file and --runtime go with --check: lab replay LAB --check CHECK")
     from labs.kit.fuzz.findings import expected_promise, picture
     from labs.kit.fuzz.run import record_case
     from labs.kit.fuzz.target import Case, load_target

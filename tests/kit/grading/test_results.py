@@ -77,7 +77,8 @@ def test_interval_is_the_textbooks() -> None:
 
 def test_one_failure_fails() -> None:
     """However many schedules pass; and it earns nothing."""
-    failed = result(["pass"] * 99 + ["fail"])
+    verdicts: list[Verdict] = ["pass"] * 99
+    failed = result([*verdicts, "fail"])
     assert (failed.verdict, failed.points, failed.failed_seeds) == ("fail", 0, (99,))
 
 
