@@ -12,6 +12,7 @@ from labs.raft.lab import LAB
 from labs.raft.scenarios import (
     agreement,
     elections,
+    membership,
     persistence,
     service,
     snapshots,
@@ -24,7 +25,8 @@ from nodes.sim.cluster import SimCluster, SimOptions
 
 C = TypeVar("C", bound=Cluster)
 
-ELECTION, REPLICATION, PERSISTENCE, SNAPSHOTS, SERVICE = 1, 2, 3, 4, 5  # parts of the lab
+# Parts of the lab
+ELECTION, REPLICATION, PERSISTENCE, SNAPSHOTS, SERVICE, MEMBERSHIP = 1, 2, 3, 4, 5, 6
 # Half as many heartbeats as the lab has by default: they are most of what a simulated run costs.
 SIM_SETTINGS: Mapping[str, Param] = {"heartbeat_ms": 150}
 SMALL_SNAPSHOTS: Mapping[str, Param] = {
@@ -51,12 +53,12 @@ class Scenario(Generic[C]):
     real: bool = True
     seeds: int = 200
 
-    def spec(self, seed: int, *, simulated: bool) -> ClusterSpec:
-        """A cluster for this scenario."""
+    def spec(self, seed: int, *, simulated: bool, core: str = LAB.core) -> ClusterSpec:
+        """A cluster for this scenario, whose nodes run `core`."""
         defaults = LAB.defaults(simulated=simulated)
         if simulated:
             defaults |= SIM_SETTINGS
-        nodes = tuple(NodeSpec(f"n{number}", LAB.core) for number in range(1, self.nodes + 1))
+        nodes = tuple(NodeSpec(f"n{number}", core) for number in range(1, self.nodes + 1))
         return ClusterSpec(LAB.id, LAB.protos, nodes, {**defaults, **self.params}, seed)
 
 
@@ -165,6 +167,23 @@ SCENARIOS: tuple[Scenario[Cluster], ...] = (
         5,
         params={**SMALL_SNAPSHOTS, "snapshot_threshold": 8},
     ),
+    scenario(membership.added_server_catches_up_first, MEMBERSHIP, 4, params={"members": 3}),
+    scenario(membership.unreachable_server_is_not_added, MEMBERSHIP, 4, params={"members": 3}),
+    scenario(
+        membership.removed_server_disturbs_nobody,
+        MEMBERSHIP,
+        5,
+        params={"pre_vote": "off"},  # or a server that cannot win would not even ask
+    ),
+    scenario(membership.leader_removes_itself, MEMBERSHIP, 4),
+    scenario(
+        membership.changes_come_one_at_a_time,
+        MEMBERSHIP,
+        5,
+        params={"members": 3, "check_quorum": "off"},  # or the leader would give up too soon
+    ),
+    scenario(membership.leadership_is_handed_over, MEMBERSHIP, 3),
+    scenario(membership.changes_survive_crashing_leaders, MEMBERSHIP, 5, params={"members": 3}),
 )
 
 # These count single calls or virtual milliseconds, and take the simulated cluster itself.

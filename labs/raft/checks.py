@@ -1,0 +1,101 @@
+"""The graded checks of the Raft lab: every scenario, with points, paper and hints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from labs.kit.grading.course import Check, Course, Part
+from labs.raft.advice import ADVICE
+from labs.raft.invariants import InvariantViolated, invariants
+from labs.raft.lab import LAB
+from labs.raft.mutants import MORE, MUTANTS
+from labs.raft.scenarios import SCENARIOS, SIM_SCENARIOS, Scenario
+from labs.raft.scenarios.table import sim_options
+from nodes.cluster.api import ClusterSpec
+
+GUIDE = "guide/raft.md"
+
+PARTS = (
+    Part(
+        1,
+        "Leader election",
+        "One server leads, everyone follows it, and a lost leader is replaced soon.",
+        "Raft paper 5.1, 5.2; thesis 9.6 on PreVote",
+    ),
+    Part(
+        2,
+        "Log replication",
+        "What a majority holds is committed, in one order, and logs that differ are repaired.",
+        "Raft paper 5.3; thesis 10.2.1 on batching and pipelining",
+    ),
+    Part(
+        3,
+        "Persistence and safety",
+        "What a server said it still knows after a crash, and nothing committed is ever lost.",
+        "Raft paper 5.4, 5.5 and Figure 2's persistent state",
+    ),
+    Part(
+        4,
+        "Snapshots",
+        "Logs stay short, and servers that lag behind them get the state instead.",
+        "Raft paper 7 and Figure 13; thesis 5",
+    ),
+    Part(
+        5,
+        "Clients",
+        "Each write takes effect once, and no read is stale.",
+        "Raft paper 8; thesis 6.3 on sessions, 6.4 on reads",
+    ),
+    Part(
+        6,
+        "Membership",
+        "Servers are added and removed while the cluster works, and leadership moves on request.",
+        "thesis 3.10 and 4",
+    ),
+)
+
+ALL: tuple[Scenario[Any], ...] = (*SCENARIOS, *SIM_SCENARIOS)
+BY_ID = {scenario.id: scenario for scenario in sorted(ALL, key=lambda scenario: scenario.part)}
+
+
+def check_of(scenario: Scenario[Any]) -> Check:
+    """What is graded about a scenario."""
+    advice = ADVICE[scenario.id]
+    return Check(
+        id=scenario.id,
+        title=scenario.title,
+        part=scenario.part,
+        points=advice.points,
+        paper=advice.paper,
+        hints=advice.hints,
+        guide=f"{GUIDE}#{advice.guide}" if advice.guide else GUIDE,
+        nodes=scenario.nodes,
+        function=scenario.function,
+        params=scenario.params,
+        seeds=GRADED_SEEDS.get(scenario.id, 100),
+        real=scenario.real,
+    )
+
+
+def spec_of(check: Check, core: str, seed: int, simulated: bool) -> ClusterSpec:
+    """A cluster of nodes that run `core`, for one run of the check."""
+    return BY_ID[check.id].spec(seed, simulated=simulated, core=core)
+
+
+# How many schedules a normal check tries; what is not named here tries 100. Dear ones try fewer, so
+# that a whole grade takes a minute.
+GRADED_SEEDS: dict[str, int] = {}
+
+COURSE = Course(
+    lab=LAB.id,
+    parts=PARTS,
+    checks=tuple(map(check_of, BY_ID.values())),
+    spec_of=spec_of,
+    options_of=sim_options,
+    observers=invariants,
+    broken=(InvariantViolated,),
+    reference=LAB.core,
+    exercise="labs.raft.exercise:MyRaft",
+    exercise_file="exercise.py",
+    mutants={**MUTANTS, **MORE},
+)
