@@ -33,10 +33,14 @@ class Columns:
         self.is_read = [action.verb in model.read_only for action in self.actions]
         self.invoked = [claim[2] for claim in claims]
         self.returned = [claim[3] for claim in claims]
-        ends = [(end, place) for place, end in enumerate(self.returned) if end is not None]
-        ends.sort()
-        self.ends = [end for end, _ in ends]
-        self.by_return = [place for _, place in ends]
+        # One number each, the end in front: numbers are sorted twice as fast as pairs.
+        shift = len(claims).bit_length()
+        ends = sorted(
+            [end << shift | place for place, end in enumerate(self.returned) if end is not None]
+        )
+        self.ends = [both >> shift for both in ends]
+        place_bits = (1 << shift) - 1
+        self.by_return = [both & place_bits for both in ends]
         self.never = len(ends)  # the rank of what did not return
         self.rank = [self.never] * len(claims)
         for rank, place in enumerate(self.by_return):

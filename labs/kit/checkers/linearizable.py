@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from labs.kit.checkers.claims import Claim
 from labs.kit.checkers.explain import counterexample
 from labs.kit.checkers.limits import Limits
-from labs.kit.checkers.models import Model
+from labs.kit.checkers.models import Action, Model
 from labs.kit.checkers.plan import Plan
 from labs.kit.checkers.search import Search
 from labs.kit.history import Entry, Operation
@@ -23,6 +23,7 @@ from labs.kit.verdict import Counterexample
 
 BUDGET_S: Final = 0.002  # of a key's first turn
 GROWTH: Final = 4  # of the budget, a round
+PLAIN: Final = (int, str, type(None))
 CLOCK_EVERY: Final = 4096  # operations between two looks at the clock
 
 
@@ -48,17 +49,27 @@ def by_key(
 ) -> dict[str | None, list[Claim]]:
     """What the operations on each key claim."""
     keys: dict[str | None, list[Claim]] = {}
-    for number, operation in enumerate(found):
+    # What succeeded says the same whenever it looks the same; values that are often written are
+    # looked up faster than worked out. Of plain ones only: others may be equal and not the same.
+    said: dict[tuple[str, Any, Any], Action | None] = {}
+    for operation in found:
+        number, _, f, key, argument, result, outcome, invoked, returned, _, _ = operation
         if number % CLOCK_EVERY == 0:
             limits.check()
-        action = model.action(operation, entries)
-        if action is None:
+        if outcome == "ok" and type(argument) in PLAIN and type(result) in PLAIN:
+            looks = f, argument, result
+            try:
+                action = said[looks]
+            except KeyError:
+                action = said[looks] = model.action(operation, entries)
+        else:
+            action = model.action(operation, entries)
+        if action is None or (returned is None and action.verb in model.read_only):
             continue
-        returned = operation.completed
-        if returned is None and action.verb in model.read_only:
-            continue
-        claim = Claim(operation.number, action, operation.invoked, returned)
-        keys.setdefault(operation.key, []).append(claim)
+        claims = keys.get(key)
+        if claims is None:
+            claims = keys[key] = []
+        claims.append(Claim(number, action, invoked, returned))
     return keys
 
 
