@@ -33,7 +33,8 @@ def run_seed(seed: int) -> Torture:
 def test_random_faults_in_simulation(first: int) -> None:
     """Whatever fails, the invariants hold, clients are told the truth, and the cluster recovers."""
     runs = [run_seed(seed) for seed in range(first, first + SEEDS_PER_TEST)]
-    assert all(run.acknowledged > 0 and run.reads > 0 for run in runs), "a run without traffic"
+    idle = [run for run in runs if not run.acknowledged or not run.reads]
+    assert len(idle) <= 1, "runs without traffic"  # One patient client may be cut off all along.
     assert sum(len(run.injections) for run in runs) > 5 * len(runs), "hardly any fault"
     assert sum(run.leader_changes for run in runs) > 0, "no fault ever cost a leader its place"
 
