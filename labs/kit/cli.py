@@ -13,9 +13,11 @@ import typer
 
 from labs.kit import (
     cli_bench,
+    cli_check,
     cli_client,
     cli_fault,
     cli_fuzz,
+    cli_grade,
     cli_replay,
     cli_run,
     cli_session,
@@ -40,6 +42,8 @@ app.add_typer(cli_fault.app, name="fault")
 cli_client.add_to(app)
 cli_bench.add_to(app)
 cli_fuzz.add_to(app)
+cli_check.add_to(app)
+cli_grade.add_to(app)
 cli_replay.add_to(app)
 cli_run.add_to(app)
 cli_timeline.add_to(app)

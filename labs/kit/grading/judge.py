@@ -15,6 +15,7 @@ from typing import Any, Final, Literal
 
 from labs.kit.check import Failed, Vacuous
 from labs.kit.grading.course import Check, Course, load_course
+from labs.kit.grading.learner_error import LearnerError
 from nodes.cluster.api import Cluster, Indeterminate
 from nodes.core import Core, Effect, Event, NodeId
 from nodes.loading import load_core
@@ -123,8 +124,6 @@ class Judge:
         )
 
     def _judged(self, run: Run, attempt: Callable[[], None]) -> Outcome:
-        from labs.kit.grading.player import LearnerError
-
         try:
             attempt()
         except Failed as failed:
