@@ -6,7 +6,7 @@ class says what it does wrong.
 
 from __future__ import annotations
 
-from labs.raft.mutants import elections, replication, service
+from labs.raft.mutants import elections, membership, replication, service, snapshots
 from nodes.cores.raft import Raft
 
 # The public starter set for graders of Raft.
@@ -36,4 +36,38 @@ MORE: dict[str, type[Raft]] = {
     "reads-without-proof": service.ReadsWithoutProof,
     "no-dedup": service.NoDedup,
     "snapshot-without-state": service.SnapshotWithoutState,
+    "campaigns-without-asking": elections.CampaignsWithoutAsking,
+    "leads-with-one-vote": elections.LeadsWithOneVote,
+    "never-campaigns-twice": elections.NeverCampaignsTwice,
+    "backs-up-by-one": replication.BacksUpByOne,
+    "matches-by-index": replication.MatchesByIndex,
+    "counts-whole-log": replication.CountsWholeLog,
+    "keeps-acknowledgements": replication.KeepsAcknowledgements,
+    "forgets-lost-calls": replication.ForgetsLostCalls,
+    "sends-each-entry-alone": replication.SendsEachEntryAlone,
+    "sends-again-what-is-under-way": replication.SendsAgainWhatIsUnderWay,
+    "answers-every-answer": replication.AnswersEveryAnswer,
+    "sends-with-heartbeats-only": replication.SendsWithHeartbeatsOnly,
+    "truncates-in-memory-only": replication.TruncatesInMemoryOnly,
+    "applies-log-on-start": replication.AppliesLogOnStart,
+    "never-snapshots": snapshots.NeverSnapshots,
+    "snapshot-not-saved": snapshots.SnapshotNotSaved,
+    "collects-every-chunk": snapshots.CollectsEveryChunk,
+    "installs-old-snapshots": snapshots.InstallsOldSnapshots,
+    "log-outlives-snapshot": snapshots.LogOutlivesSnapshot,
+    "sends-snapshot-without-state": snapshots.SendsSnapshotWithoutState,
+    "reads-with-old-proof": service.ReadsWithOldProof,
+    "forgets-waiting-clients": service.ForgetsWaitingClients,
+    "refuses-what-may-yet-happen": service.RefusesWhatMayYetHappen,
+    "votes-before-catching-up": membership.VotesBeforeCatchingUp,
+    "new-server-never-counts": membership.NewServerNeverCounts,
+    "never-gives-up-on-new-server": membership.NeverGivesUpOnNewServer,
+    "changes-together": membership.ChangesTogether,
+    "changes-too-early": membership.ChangesTooEarly,
+    "campaigns-without-vote": membership.CampaignsWithoutVote,
+    "votes-against-living-leader": membership.VotesAgainstLivingLeader,
+    "removed-leader-counts-itself": membership.RemovedLeaderCountsItself,
+    "removed-leader-stays": membership.RemovedLeaderStays,
+    "transfers-at-once": membership.TransfersAtOnce,
+    "keeps-truncated-configuration": membership.KeepsTruncatedConfiguration,
 }

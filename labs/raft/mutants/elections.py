@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from nodes.core import Caller, Effect, Event, NodeId, Now, Requested, handles
+from nodes.core import (
+    Caller,
+    Effect,
+    Event,
+    NodeId,
+    Now,
+    Requested,
+    handles,
+    on_response,
+    on_timer,
+)
 from nodes.cores.raft import Raft
 from nodes.cores.raft.state import VOTE
 from protos import raft_pb2 as pb
@@ -71,3 +81,38 @@ class SameTimeouts(Raft):
 
     def restart_election_timer(self) -> None:
         self.set_timer("election", self.election_timeout_ms_min)
+
+
+class CampaignsWithoutAsking(Raft):
+    """Raises its term whenever it hears no leader, also where it cannot win."""
+
+    @on_timer("election")
+    def election_timed_out(self) -> None:
+        """Skips the pre-vote."""
+        self.restart_election_timer()
+        if self.may_vote and self.role != pb.LEADER:
+            self.campaign()
+
+
+class LeadsWithOneVote(Raft):
+    """Takes the first vote of another server for enough."""
+
+    @on_response(pb.RequestVoteRequest, pb.RequestVoteResponse)
+    def count_vote(
+        self, peer: NodeId, request: pb.RequestVoteRequest, response: pb.RequestVoteResponse
+    ) -> None:
+        """Two votes are a majority of three, and of nothing larger."""
+        asked_now = self.role == pb.CANDIDATE and request.term == self.current_term
+        super().count_vote(peer, request, response)
+        if asked_now and response.vote_granted and self.role == pb.CANDIDATE:
+            self.become_leader()
+
+
+class NeverCampaignsTwice(Raft):
+    """Waits for ever when an election ends without a winner."""
+
+    @on_timer("election")
+    def election_timed_out(self) -> None:
+        """Only a follower starts an election."""
+        if self.role == pb.FOLLOWER:
+            super().election_timed_out()

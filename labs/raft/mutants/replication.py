@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from nodes.core import Caller, Respond, copy_of, handles
+from nodes.core import (
+    Call,
+    Caller,
+    NodeId,
+    Respond,
+    Started,
+    copy_of,
+    handles,
+    on_response,
+    on_timer,
+)
 from nodes.cores.raft import Raft
 from nodes.cores.raft.state import LOG
 from nodes.parts.quorum import reached_by_majority
@@ -101,3 +111,117 @@ class NeverBacksUp(Raft):
         self, request: pb.AppendEntriesRequest, response: pb.AppendEntriesResponse
     ) -> int:
         return request.prev_log_index + 1
+
+
+class BacksUpByOne(Raft):
+    """Backs up one entry at a time."""
+
+    def next_index_after(
+        self, request: pb.AppendEntriesRequest, response: pb.AppendEntriesResponse
+    ) -> int:
+        return max(1, request.prev_log_index)
+
+
+class MatchesByIndex(Raft):
+    """Takes an entry at the same index for the same entry."""
+
+    def holds(self, index: int, term: int) -> bool:
+        return index <= self.log.last_index
+
+
+class CountsWholeLog(Raft):
+    """Takes any success for holding the leader's whole log."""
+
+    @on_response(pb.AppendEntriesRequest, pb.AppendEntriesResponse)
+    def appended(
+        self, peer: NodeId, request: pb.AppendEntriesRequest, response: pb.AppendEntriesResponse
+    ) -> None:
+        """Overlooks what was proposed since the request left."""
+        if response.success and self.role == pb.LEADER and peer in self.followers:
+            self.followers[peer].succeeded(self.log.last_index)
+        super().appended(peer, request, response)
+
+
+class KeepsAcknowledgements(Raft):
+    """Counts what followers held when it led before."""
+
+    def on_leadership_lost(self, reason: str) -> None:
+        self.remembered = dict(self.followers)
+        super().on_leadership_lost(reason)
+
+    def track_followers(self) -> None:
+        super().track_followers()
+        self.followers |= {
+            peer: progress
+            for peer, progress in getattr(self, "remembered", {}).items()
+            if peer in self.followers
+        }
+
+
+class ForgetsLostCalls(Raft):
+    """Waits for ever for the answer to a call that got lost."""
+
+    def on_call_failed(self, call: Call, reason: str) -> None:
+        if not isinstance(call.request, pb.AppendEntriesRequest):
+            super().on_call_failed(call, reason)
+
+
+class SendsEachEntryAlone(Raft):
+    """Makes a call and a write of its own for each entry, however many come together."""
+
+    def propose(self, entry: pb.LogEntry) -> int:
+        index = super().propose(entry)
+        if self.commit_index >= self.term_start_index:
+            self.flush()
+        return index
+
+
+class SendsAgainWhatIsUnderWay(Raft):
+    """Sends entries anew until they are acknowledged, without waiting for the answer."""
+
+    def replicate(self, peer: NodeId, *, even_if_empty: bool = False) -> None:
+        super().replicate(peer, even_if_empty=even_if_empty)
+        progress = self.followers[peer]
+        if not progress.probing:
+            progress.next_index = progress.match_index + 1
+
+
+class AnswersEveryAnswer(Raft):
+    """Sends the next heartbeat as soon as one is answered."""
+
+    @on_response(pb.AppendEntriesRequest, pb.AppendEntriesResponse)
+    def appended(
+        self, peer: NodeId, request: pb.AppendEntriesRequest, response: pb.AppendEntriesResponse
+    ) -> None:
+        """Each answer breeds a request."""
+        super().appended(peer, request, response)
+        if self.role == pb.LEADER and peer in self.followers:
+            self.replicate(peer, even_if_empty=True)
+
+
+class SendsWithHeartbeatsOnly(Raft):
+    """Lets entries wait for the next heartbeat."""
+
+    @on_timer("flush")
+    def flush(self) -> None:
+        """Writes its own log, and sends nothing but a new term's first entry."""
+        if self.role == pb.LEADER and self.commit_index >= self.term_start_index:
+            self.save_own_entries()
+        else:
+            super().flush()
+
+
+class TruncatesInMemoryOnly(Raft):
+    """Drops conflicting entries from memory, and leaves them on disk."""
+
+    def truncate(self, log: str, from_index: int) -> None:
+        pass
+
+
+class AppliesLogOnStart(Raft):
+    """Takes everything in its log for committed when it restarts."""
+
+    def on_start(self, started: Started) -> None:
+        super().on_start(started)
+        self.commit_index = self.log.last_index
+        self.apply_committed()

@@ -6,8 +6,10 @@ from google.protobuf.message import Message
 
 from nodes.core import Caller, handles
 from nodes.cores.raft import Raft
+from nodes.cores.raft.reads import WaitingRead
 from nodes.cores.raft.service import Response
 from protos import kv_pb2 as kv
+from protos import node_pb2 as node
 from protos import raft_pb2 as pb
 
 
@@ -79,3 +81,32 @@ class SnapshotWithoutTerm(Raft):
         if isinstance(state, pb.Snapshot):
             state.last_included_term = 0
         super().save(slot, state)
+
+
+class ReadsWithOldProof(Raft):
+    """Takes a round that began before the read came for proof."""
+
+    def wait_for_proof(self, key: str, caller: Caller) -> None:
+        read_index = max(self.commit_index, self.term_start_index)
+        self.waiting_reads.append(WaitingRead(caller, key, self.round, read_index))
+        self.answer_reads()
+
+
+class ForgetsWaitingClients(Raft):
+    """Does not tell its clients that it has lost its leadership."""
+
+    def on_leadership_lost(self, reason: str) -> None:
+        self.waiting_writes = {}
+        super().on_leadership_lost(reason)
+
+
+class RefusesWhatMayYetHappen(Raft):
+    """Tells its clients that a write did not happen, which the next leader may yet commit."""
+
+    def on_leadership_lost(self, reason: str) -> None:
+        for caller, response in self.waiting_writes.values():
+            declined = response()
+            getattr(declined, "refused").CopyFrom(node.Refused(reason=reason))  # noqa: B009  of several types
+            self.respond(caller, declined)
+        self.waiting_writes = {}
+        super().on_leadership_lost(reason)

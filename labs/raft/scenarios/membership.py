@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from random import Random
 
 from google.protobuf.message import Message
 
+from labs.kit.check import Failed
 from labs.raft.scenarios.clients import Verdict, Writes, attempt
 from labs.raft.scenarios.watch import Views, Watch, expect, leads, require
 from nodes.cluster.api import Cluster
@@ -132,8 +134,13 @@ async def leader_removes_itself(cluster: Cluster) -> None:
     verdict = await attempt(watch, first, removal(first))
     expect(verdict == "acknowledged", f"{first} carries out its own removal", verdict)
     rest = watch.others(first)
+    await watch.wait(0.5)
+    expect(
+        not leads(await watch.seen(first)),
+        f"{first} leads no more once its removal is committed",
+        "it still leads",
+    )
     second = await watch.leader(rest, after_term=term)
-    expect(not leads(await watch.seen(first)), f"{first} leads no more", "it still does")
     await writes.commit(second)
     await all_count(watch, rest, rest)
 
@@ -242,9 +249,13 @@ async def changes_survive_crashing_leaders(cluster: Cluster) -> None:
     await cluster.faults.restart(*followers)
     second = await watch.leader(followers, after_term=term)
     await writes.commit(second, 3)
-    require((await watch.seen(leader)).commit_index < (await watch.seen(second)).commit_index, "")
+    require(
+        (await watch.seen(leader)).commit_index < (await watch.seen(second)).commit_index,
+        f"{leader} knows what {second} committed",
+    )
     await cluster.faults.heal()
-    expect(await adding != "acknowledged", "an addition that was undone is not acknowledged", "it")
+    verdict = await adding
+    expect(verdict != "acknowledged", "an addition that was undone is not acknowledged", verdict)
     await writes.commit_anyhow()
     await watch.converged(voters)
     await all_count(watch, voters, voters)
@@ -277,15 +288,21 @@ async def change(watch: Watch, request: Message) -> None:
     expect(False, f"a healthy cluster carries out the change ({shown})", f"it was {verdict}")
 
 
-async def all_count(watch: Watch, nodes: tuple[NodeId, ...] | list[NodeId], voters: object) -> None:
-    """Waits until these servers all count exactly those voters."""
-    assert isinstance(voters, (tuple, list))
+async def all_count(watch: Watch, nodes: Sequence[NodeId], voters: Sequence[NodeId]) -> None:
+    """Waits until these servers all count exactly those voters. Raises Failed if they do not."""
     wanted = sorted(voters)
 
     def agreed(views: Views) -> bool:
         return len(views) == len(nodes) and all(sorted(v.voters) == wanted for v in views.values())
 
-    await watch.until(f"{', '.join(nodes)} count {', '.join(wanted)} as voters", agreed, nodes)
+    try:
+        await watch.until("all count the same voters", agreed, nodes)
+    except TimeoutError:
+        views = await watch.views(nodes)
+        raise Failed(
+            f"{', '.join(nodes)} come to count {', '.join(wanted)} as voters",
+            "; ".join(f"{node} counts {', '.join(view.voters)}" for node, view in views.items()),
+        ) from None
 
 
 async def refused_in_a_new_term(
