@@ -123,13 +123,13 @@ class _Subject:
     def __init__(
         self, course: Course, *, mine: bool, file: Path | None, mutant: str | None
     ) -> None:
-        from labs.kit.grading.progress import Progress
-
-        self.course, self.mine = course, mine
-        self.progress: Progress | None = Progress.load(home_folder()) if mine else None
-        self.file = file
+        self.course, self.file = course, file
+        self.progress: Progress | None = None
         self.suffix = ""
         if mine:
+            from labs.kit.grading.progress import Progress
+
+            self.progress = Progress.load(home_folder())
             self.file = _exercise_file(course)
             self.suffix = " --mine"
         elif file is not None:

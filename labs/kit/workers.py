@@ -133,6 +133,7 @@ def _work(
     """A worker's life."""
     run = begin(*arguments)
     gc.disable()  # Tasks are short: what they leave behind is collected between them.
+    gc.freeze()  # What was imported stays, and need not be looked through each time.
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
         while True:
             task = pipe.recv()
