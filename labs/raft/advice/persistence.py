@@ -8,7 +8,7 @@ FSYNC, FIGURE_8 = "raft-fsync", "raft-figure-8"
 
 ADVICE: dict[str, Advice] = {
     "outdated-log-cannot-win": Advice(
-        3,
+        2,
         "5.4.1",
         (
             "Look at log_is_current, and at who calls it.",
@@ -16,6 +16,18 @@ ADVICE: dict[str, Advice] = {
             "term is better, and in the same term the longer log.",
             "(last_log_term, last_log_index) >= (self.log.last_term, self.log.last_index), in that "
             "order: a longer log of an earlier term is worse. Pre-votes and votes both ask it.",
+        ),
+        FIGURE_8,
+    ),
+    "longer-log-of-earlier-term-cannot-win": Advice(
+        1,
+        "5.4.1",
+        (
+            "Look at log_is_current: what does it compare first?",
+            "The term of the last entry decides; only between equal terms the length does. Entries "
+            "that a cut-off leader took in vain make its log long, not good.",
+            "Compare the pairs (last_log_term, last_log_index), as Python compares tuples. A log "
+            "of ten entries that ends in term 1 loses to one of three that ends in term 2.",
         ),
         FIGURE_8,
     ),

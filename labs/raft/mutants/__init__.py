@@ -37,6 +37,7 @@ MORE: dict[str, type[Raft]] = {
     "no-dedup": service.NoDedup,
     "snapshot-without-state": service.SnapshotWithoutState,
     "campaigns-without-asking": elections.CampaignsWithoutAsking,
+    "longest-log-wins": elections.LongestLogWins,
     "leads-with-one-vote": elections.LeadsWithOneVote,
     "never-campaigns-twice": elections.NeverCampaignsTwice,
     "backs-up-by-one": replication.BacksUpByOne,

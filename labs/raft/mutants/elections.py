@@ -65,6 +65,13 @@ class VotesWithoutLogCheck(Raft):
         return True
 
 
+class LongestLogWins(Raft):
+    """Compares logs by length before term."""
+
+    def log_is_current(self, last_log_index: int, last_log_term: int) -> bool:
+        return (last_log_index, last_log_term) >= (self.log.last_index, self.log.last_term)
+
+
 class AnyCallResetsTimer(Raft):
     """Puts off its election whenever anyone asks it for anything."""
 

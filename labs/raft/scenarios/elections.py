@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from random import Random
 
+from labs.raft.scenarios.agreement import no_good_news, uncommitted
 from labs.raft.scenarios.clients import Writes
 from labs.raft.scenarios.watch import Watch, expect, require, summary
 from nodes.cluster.api import Cluster
 from nodes.core import NodeId
+from protos import raft_pb2 as pb
 
 
 async def one_leader_is_elected(cluster: Cluster) -> None:
@@ -122,6 +124,34 @@ async def outdated_log_cannot_win(cluster: Cluster) -> None:
     await writes.settle()
 
 
+async def longer_log_of_earlier_term_cannot_win(cluster: Cluster) -> None:
+    """Of two logs the one with the later last term is better, however long the other is (5.4.1)."""
+    watch = Watch(cluster)
+    writes = Writes(watch)
+    old = await watch.leader()
+    await writes.commit(old)
+    await watch.converged()
+    term = (await watch.seen(old)).term
+    await cluster.faults.kill(*watch.others(old))
+    vain = await uncommitted(watch, writes, old, 12)
+    await watch.wait(0.2)  # A view may be a moment ahead of the disk.
+    length = (await watch.seen(old)).last_log_index
+    await cluster.faults.kill(old)
+    watch.require_down(*cluster.nodes)
+    await no_good_news(vain)
+    await watch.wait(0.1)  # What is still on its way finds nobody.
+    await cluster.faults.restart(*watch.others(old))
+    leader = await watch.leader(watch.others(old), after_term=term)
+    await writes.commit(leader)
+    await watch.converged(watch.others(old))
+    (other,) = watch.others(old, leader)
+    require(
+        (await watch.seen(other)).last_log_index < length, f"the log of {old} is not the longer"
+    )
+    await better_log_wins(watch, writes, old, other, leader)
+    await writes.settle()
+
+
 async def snapshot_counts_in_elections(cluster: Cluster) -> None:
     """A server whose log is all in its snapshot still beats one that lacks entries (7, 5.4.1)."""
     watch = Watch(cluster)
@@ -155,16 +185,27 @@ async def better_log_wins(
 ) -> None:
     """Of two servers one must vote for the other: the better log wins, whoever campaigns first."""
     faults = watch.cluster.faults
-    committed = (await watch.seen(leader)).commit_index
+    committed = await watch.seen(leader)
     await faults.kill(leader, better)
     watch.require_down(leader, outdated, better)
     await watch.wait(0.1)  # What is still on its way finds nobody.
     await faults.restart(outdated)
     await watch.wait(1.5)
-    behind = (await watch.seen(outdated)).last_log_index
-    require(behind < committed, f"{outdated} lacks nothing")
+    behind = await watch.seen(outdated)
+    require(log_end(behind) < log_end(committed), f"{outdated} lacks nothing")
     await faults.restart(better)
     new = await watch.leader_now()
-    expect(new == better, f"{better} wins, which holds {committed} entries", f"{new} won")
+    expect(
+        new == better,
+        f"{better} wins, whose log ends with entry {committed.last_log_index} of term "
+        f"{committed.last_log_term}",
+        f"{new} won, whose log ends with entry {behind.last_log_index} of term "
+        f"{behind.last_log_term}",
+    )
     await writes.check_at(new)
     await writes.commit(new)
+
+
+def log_end(view: pb.RaftView) -> tuple[int, int]:
+    """What decides which of two logs is more up-to-date (5.4.1)."""
+    return view.last_log_term, view.last_log_index

@@ -101,6 +101,7 @@ SCENARIOS: tuple[Scenario[Cluster], ...] = (
         },
     ),
     scenario(elections.outdated_log_cannot_win, PERSISTENCE, 3),
+    scenario(elections.longer_log_of_earlier_term_cannot_win, PERSISTENCE, 3),
     scenario(agreement.writes_commit_in_order, REPLICATION, 3),
     scenario(agreement.concurrent_writes_all_commit, REPLICATION, 3),
     scenario(agreement.lost_followers_stop_commits, REPLICATION, 3),
