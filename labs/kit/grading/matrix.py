@@ -159,7 +159,7 @@ def kill_matrix(
     told: Callable[[int, int], None] = lambda done, of: None,
 ) -> Matrix:
     """Every planted bug (or those named) against every simulated check (or these). `told` hears how
-    many cells are done. Raises LabError when a worker process fails."""
+    many trials are done, of how many that are known to be wanted. Raises LabError when a worker process fails."""
     columns = tuple(check for check in checks or course.checks if check.simulated)
     rows = tuple(mutants) or tuple(course.mutants)
     cells: dict[tuple[str, str], Cell] = {}
@@ -177,16 +177,23 @@ def kill_matrix(
             cells[cell.mutant, cell.check] = cell
             told(done, len(quick))
         so_far = matrix()
-        left = [
-            trials(m, c, first_seed + c.quick_seeds, c.seeds - c.quick_seeds)
-            for m in rows
-            for c in columns
-            if c.seeds > c.quick_seeds and (m in so_far.survivors or c.id in so_far.idle_checks)
-        ]
-        for done, cell in enumerate(_outcomes(workers, iter(left)), 1):
+        survivors, idle_checks = set(so_far.survivors), set(so_far.idle_checks)
+
+        def left() -> Iterator[Trial]:
+            for mutant in rows:
+                for check in columns:
+                    wanted = mutant in survivors or check.id in idle_checks
+                    if wanted and check.seeds > check.quick_seeds:
+                        first = first_seed + check.quick_seeds
+                        yield trials(mutant, check, first, check.seeds - check.quick_seeds)
+
+        for done, cell in enumerate(_outcomes(workers, left()), 1):
             if cell.fate != "unknown":
                 cells[cell.mutant, cell.check] = cell
-            told(len(quick) + done, len(quick) + len(left))
+            if cell.fate == "caught":  # What is not left any more needs no more trials.
+                survivors.discard(cell.mutant)
+                idle_checks.discard(cell.check)
+            told(len(quick) + done, len(quick) + done)
     return matrix()
 
 

@@ -56,7 +56,7 @@ ADVICE: dict[str, Advice] = {
         2,
         "thesis 4.1",
         (
-            "Look at why_not_change.",
+            "Look at why_not_change: what may be going on while the next change is asked for?",
             "Majorities of two configurations overlap only if they differ by one server: the next "
             "change waits until the one before is committed, and the first until the leader has "
             "committed an entry of its own term.",
