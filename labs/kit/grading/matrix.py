@@ -159,7 +159,8 @@ def kill_matrix(
     told: Callable[[int, int], None] = lambda done, of: None,
 ) -> Matrix:
     """Every planted bug (or those named) against every simulated check (or these). `told` hears how
-    many trials are done, of how many that are known to be wanted. Raises LabError when a worker process fails."""
+    many trials are done, of how many that are known to be wanted. Raises LabError when a worker
+    process fails."""
     columns = tuple(check for check in checks or course.checks if check.simulated)
     rows = tuple(mutants) or tuple(course.mutants)
     cells: dict[tuple[str, str], Cell] = {}

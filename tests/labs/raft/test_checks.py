@@ -7,8 +7,8 @@ from pathlib import Path
 
 from labs.kit.grading.course import load_course
 from labs.raft.advice import ADVICE
-from labs.raft.checks import BY_ID, CHEAP, COURSE, DEAR
-from labs.raft.scenarios import SCENARIOS, SIM_SCENARIOS
+from labs.raft.checks import ALL, BY_ID, CHEAP, COURSE, DEAR
+from labs.raft.scenarios import SIM_SCENARIOS
 
 ROOT = Path(__file__).parents[3]
 
@@ -28,7 +28,7 @@ def test_points_sum_to_a_hundred() -> None:
 def test_every_scenario_is_a_check() -> None:
     """None is left out, and advice is given about nothing else; those that count single calls run
     in simulation only."""
-    scenarios = {scenario.id: scenario for scenario in (*SCENARIOS, *SIM_SCENARIOS)}
+    scenarios = {scenario.id: scenario for scenario in ALL}
     assert {check.id for check in COURSE.checks} == set(scenarios) == set(ADVICE)
     assert all(check.real == scenarios[check.id].real for check in COURSE.checks)
     assert not any(COURSE.check(scenario.id).real for scenario in SIM_SCENARIOS)
