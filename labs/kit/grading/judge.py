@@ -115,7 +115,9 @@ class Judge:
         watch = _Watch()
         attempt = self._in_simulation if run.runtime == "sim" else self._on_processes
         outcome = self._judged(run, lambda: attempt(run, check, watch))
-        drawn = watch.drawn(self.course.lab, outcome) if run.picture else ""
+        # A run on real nodes does not come back, so one that fails is drawn at once.
+        wanted = run.picture or (run.runtime != "sim" and outcome.verdict == "fail")
+        drawn = watch.drawn(self.course.lab, outcome) if wanted else ""
         return replace(
             outcome,
             picture=drawn,
