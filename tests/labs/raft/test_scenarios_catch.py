@@ -12,12 +12,26 @@ import pytest
 
 from labs.kit.check import Failed
 from labs.raft.mutants.elections import (
+    LongestLogWins,
     VotedForNotPersisted,
     VoteNotPersisted,
     VotesTwice,
     VotesWithoutLogCheck,
 )
+from labs.raft.mutants.membership import (
+    CampaignsWithoutVote,
+    ChangesTogether,
+    ChangesTooEarly,
+    KeepsTruncatedConfiguration,
+    NeverGivesUpOnNewServer,
+    RemovedLeaderCountsItself,
+    RemovedLeaderStays,
+    TransfersAtOnce,
+    VotesAgainstLivingLeader,
+    VotesBeforeCatchingUp,
+)
 from labs.raft.mutants.replication import (
+    BacksUpByOne,
     CountsOldTerms,
     NeverBacksUp,
     QuorumTooSmall,
@@ -25,43 +39,20 @@ from labs.raft.mutants.replication import (
 )
 from labs.raft.mutants.service import (
     DedupNotInSnapshot,
+    ForgetsWaitingClients,
     NoDedup,
     ReadsWithoutProof,
     RespondsBeforeCommit,
     SnapshotWithoutState,
 )
+from labs.raft.mutants.snapshots import NeverSnapshots
 from labs.raft.scenarios import SCENARIOS, SIM_SCENARIOS, Scenario
 from labs.raft.scenarios.table import sim_options
 from nodes.cores.raft import Raft
 from nodes.sim.cluster import simulate
-from protos import raft_pb2 as pb
 
 ALL: tuple[Scenario[Any], ...] = (*SCENARIOS, *SIM_SCENARIOS)
 SCHEDULES = 40  # at most; most bugs show on the first
-
-
-class BacksUpByOne(Raft):
-    """Backs up one entry at a time."""
-
-    def next_index_after(
-        self, request: pb.AppendEntriesRequest, response: pb.AppendEntriesResponse
-    ) -> int:
-        return max(1, request.prev_log_index)
-
-
-class NeverSnapshots(Raft):
-    """Lets its log grow for ever."""
-
-    def take_snapshot(self) -> None:
-        pass
-
-
-class ForgetsWaitingClients(Raft):
-    """Does not tell its clients that it has lost its leadership."""
-
-    def on_leadership_lost(self, reason: str) -> None:
-        self.waiting_writes = {}
-        super().on_leadership_lost(reason)
 
 
 CATCHES: Sequence[tuple[type[Raft], str]] = (
@@ -82,6 +73,17 @@ CATCHES: Sequence[tuple[type[Raft], str]] = (
     (NeverSnapshots, "logs-stay-short"),
     (SnapshotWithoutState, "crashed-follower-gets-snapshot"),
     (ForgetsWaitingClients, "waiting-clients-hear-the-end"),
+    (LongestLogWins, "longer-log-of-earlier-term-cannot-win"),
+    (VotesBeforeCatchingUp, "added-server-catches-up-first"),
+    (NeverGivesUpOnNewServer, "unreachable-server-is-not-added"),
+    (CampaignsWithoutVote, "removed-server-disturbs-nobody"),
+    (VotesAgainstLivingLeader, "removed-server-disturbs-nobody"),
+    (RemovedLeaderCountsItself, "leader-removes-itself"),
+    (RemovedLeaderStays, "leader-removes-itself"),
+    (ChangesTogether, "changes-come-one-at-a-time"),
+    (ChangesTooEarly, "changes-come-one-at-a-time"),
+    (TransfersAtOnce, "leadership-is-handed-over"),
+    (KeepsTruncatedConfiguration, "changes-survive-crashing-leaders"),
 )
 
 
