@@ -273,6 +273,14 @@ def exercise(part: int, brief: str) -> Callable[[_Function], _Function]:
     return mark
 
 
+class NotWritten(NotImplementedError):
+    """What a method of an exercise raises until the learner has written it."""
+
+    def __init__(self, part: int, name: str) -> None:
+        super().__init__(f"part {part} is not written yet: {name}")
+        self.part, self.name = part, name
+
+
 class Core:
     """Base of all protocols: dispatches events to handlers and collects their effects.
 

@@ -1,12 +1,12 @@
-"""The replicated state machine: a key-value store with exactly-once writes.
+"""The replicated state machine: a key-value store, and what its clients were told.
 
 Deterministic: the same commands in the same order give the same state and the same results on every
-replica.
+replica. Whether a command is a retry, and must not be carried out again, is the protocol's to say.
 """
 
 from __future__ import annotations
 
-from nodes.parts.sessions import Expired, Sessions
+from nodes.parts.sessions import Sessions
 from protos import kv_pb2 as kv
 
 Write = kv.PutRequest | kv.CompareAndSetRequest | kv.AppendRequest | kv.DeleteRequest
@@ -19,24 +19,10 @@ class KvStateMachine:
         self.values: dict[str, bytes] = {}
         self.sessions = Sessions(session_limit)
 
-    def apply(self, command: kv.Command, index: int) -> kv.CommandResult:
-        """Carries out one command. `index` is its place in the log; it names a session that the
-        command opens, since no other command has it."""
-        kind = command.WhichOneof("operation")
-        if kind == "open_session":
-            self.sessions.open(index)
-            return kv.CommandResult(open_session=kv.OpenSessionResponse(session=index))
-        request: Write = getattr(command, kind or "put")
-        if not request.HasField("id"):
-            return self._write(request)
-        try:
-            result = self.sessions.recall(request.id)
-        except Expired as expired:
-            return _unknown(kind or "put", str(expired))
-        if result is None:
-            result = self._write(request)
-            self.sessions.remember(request.id, result)
-        return result
+    def open_session(self, session: int) -> kv.CommandResult:
+        """Opens a session under a number that was never used before."""
+        self.sessions.open(session)
+        return kv.CommandResult(open_session=kv.OpenSessionResponse(session=session))
 
     def get(self, key: str) -> kv.GetResponse:
         """What a key holds now."""
@@ -52,7 +38,8 @@ class KvStateMachine:
         self.values = dict(sorted(state.values.items()))
         self.sessions.load(state.sessions)
 
-    def _write(self, request: Write) -> kv.CommandResult:
+    def execute(self, request: Write) -> kv.CommandResult:
+        """Carries out one write, whether or not it was carried out before."""
         key, result = request.key, kv.CommandResult()
         current = self.values.get(key)
         match request:
@@ -75,7 +62,14 @@ class KvStateMachine:
         return result
 
 
-def _unknown(kind: str, reason: str) -> kv.CommandResult:
+def write_of(command: kv.Command) -> Write:
+    """The write that a command holds; an empty one for a command without."""
+    request: Write = getattr(command, command.WhichOneof("operation") or "put")
+    return request
+
+
+def outcome_unknown(command: kv.Command, reason: str) -> kv.CommandResult:
+    """Nobody can say whether the command took effect."""
     result = kv.CommandResult()
-    getattr(result, kind).outcome_unknown.reason = reason
+    getattr(result, command.WhichOneof("operation") or "put").outcome_unknown.reason = reason
     return result

@@ -26,18 +26,6 @@ writes = st.one_of(
 )
 
 
-def command(request: Write) -> kv.Command:
-    match request:
-        case kv.PutRequest():
-            return kv.Command(put=request)
-        case kv.AppendRequest():
-            return kv.Command(append=request)
-        case kv.DeleteRequest():
-            return kv.Command(delete=request)
-        case kv.CompareAndSetRequest():
-            return kv.Command(compare_and_set=request)
-
-
 def carry_out(model: dict[str, bytes], request: Write) -> kv.CommandResult:
     """What the command means, said once more and more simply."""
     before = model.get(request.key)
@@ -64,8 +52,8 @@ def carry_out(model: dict[str, bytes], request: Write) -> kv.CommandResult:
 def test_behaves_like_a_dictionary(script: list[Write]) -> None:
     """State and every response are those of the model."""
     machine, model = KvStateMachine(10), dict[str, bytes]()
-    for index, request in enumerate(script, start=1):
-        assert machine.apply(command(request), index) == carry_out(model, request)
+    for request in script:
+        assert machine.execute(request) == carry_out(model, request)
         assert machine.values == model
     for key in ("a", "b", "ключ"):
         found = machine.get(key)
@@ -77,58 +65,22 @@ def test_absent_is_not_empty() -> None:
     machine = KvStateMachine(10)
     expects_nothing = kv.CompareAndSetRequest(key="a", value=b"1")
     expects_empty = kv.CompareAndSetRequest(key="a", expected=b"", value=b"2")
-    swap = machine.apply(command(expects_empty), 1).compare_and_set
+    swap = machine.execute(expects_empty).compare_and_set
     assert (swap.swapped, swap.HasField("current")) == (False, False)
-    assert machine.apply(command(expects_nothing), 2).compare_and_set.swapped
-    machine.apply(command(kv.PutRequest(key="a", value=b"")), 3)
-    assert not machine.apply(command(expects_nothing), 4).compare_and_set.swapped
-    assert machine.apply(command(expects_empty), 5).compare_and_set.swapped
-
-
-@st.composite
-def schedules(draw: st.DrawFn) -> list[tuple[int, int]]:
-    """Requests of three clients, retried at random and delivered in any order that a client which
-    waits for each response can cause: a retry may come at any time after its request."""
-    steps: list[tuple[int, int]] = []
-    sent = dict.fromkeys(range(1, 4), 0)
-    for _ in range(draw(st.integers(0, 30))):
-        client = draw(st.integers(1, 3))
-        if sent[client] and draw(st.booleans()):
-            steps.append((client, draw(st.integers(1, sent[client]))))
-        else:
-            sent[client] += 1
-            steps.append((client, sent[client]))
-    return steps
-
-
-@given(schedules())
-def test_exactly_once_under_retries(schedule: list[tuple[int, int]]) -> None:
-    """However often and late a request is repeated, it takes effect once, and every retry gets the
-    response of the first time."""
-    machine = KvStateMachine(10)
-    for session in (1, 2, 3):
-        machine.apply(kv.Command(open_session=kv.OpenSessionRequest()), session)
-    first: dict[tuple[int, int], kv.CommandResult] = {}
-    for index, (client, sequence) in enumerate(schedule, start=10):
-        request = kv.AppendRequest(
-            key="log",
-            suffix=f"{client}.{sequence} ".encode(),
-            id=kv.RequestId(session=client, sequence=sequence),
-        )
-        result = machine.apply(command(request), index)
-        assert first.setdefault((client, sequence), result) == result
-    written = machine.values.get("log", b"").decode().split()
-    assert written == [f"{client}.{sequence}" for client, sequence in first]
+    assert machine.execute(expects_nothing).compare_and_set.swapped
+    machine.execute(kv.PutRequest(key="a", value=b""))
+    assert not machine.execute(expects_nothing).compare_and_set.swapped
+    assert machine.execute(expects_empty).compare_and_set.swapped
 
 
 @given(st.lists(writes, max_size=20), st.lists(writes, max_size=10))
 def test_a_snapshot_is_the_whole_state(before: list[Write], after: list[Write]) -> None:
     """A machine loaded from a dump goes on exactly as the one that was dumped."""
     machine, copy = KvStateMachine(10), KvStateMachine(10)
-    for index, request in enumerate(before, start=1):
-        machine.apply(command(request), index)
+    for request in before:
+        machine.execute(request)
     copy.load(kv.StateMachineState.FromString(machine.dump().SerializeToString()))
-    for index, request in enumerate(after, start=100):
-        assert machine.apply(command(request), index) == copy.apply(command(request), index)
+    for request in after:
+        assert machine.execute(request) == copy.execute(request)
     dumps = [m.dump().SerializeToString(deterministic=True) for m in (machine, copy)]
     assert dumps[0] == dumps[1]

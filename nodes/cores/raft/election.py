@@ -72,6 +72,7 @@ class Election(RaftState):
             if peer in self.voters:
                 self.call(peer, request, timeout_ms=self.election_timeout_ms_min)
 
+    @exercise(part=3, brief="compare the last entries, the term first and then the index (5.4.1)")
     def log_is_current(self, last_log_index: int, last_log_term: int) -> bool:
         """The candidate's log is at least as up-to-date as ours (5.4.1)."""
         return (last_log_term, last_log_index) >= (self.log.last_term, self.log.last_index)

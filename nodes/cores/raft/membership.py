@@ -52,7 +52,9 @@ class Membership(Snapshots):
 
     # ------------------------------------------------------------------------------ configurations
 
+    @exercise(part=6, brief="find the configuration in force at an index of the log (thesis 4.1)")
     def configuration_at(self, index: int) -> tuple[NodeId, ...]:
+        """The latest one in the log, committed or not; before it the snapshot's, or the first."""
         for entry in self.log.backwards():
             if entry.index <= index and entry.HasField("configuration"):
                 return tuple(entry.configuration.voters)
@@ -134,6 +136,7 @@ class Membership(Snapshots):
         self.change.round_began_ms = self.now.mono_ms
         self.replicate(self.change.server, even_if_empty=True)
 
+    @exercise(part=6, brief="put a configuration into the log, and use it at once (thesis 4.1)")
     def propose_configuration(self, voters: tuple[NodeId, ...]) -> None:
         """The leader, too, uses a configuration from when it is in its log (thesis 4.1)."""
         assert self.change is not None
@@ -151,6 +154,7 @@ class Membership(Snapshots):
         if self.followers[peer].recovering:
             self.renew_member(peer)
 
+    @exercise(part=6, brief="give a new server its vote once it keeps up (thesis 4.2.1)")
     def catch_up_progressed(self, change: Change) -> None:
         """A round that took less than an election timeout was the last one (thesis 4.2.1)."""
         if self.followers[change.server].match_index < change.round_goal:
@@ -205,6 +209,11 @@ class Membership(Snapshots):
 
     def applied(self) -> None:
         super().applied()
+        self.finish_change()
+
+    @exercise(part=6, brief="end a change that is committed; a leader may have removed itself")
+    def finish_change(self) -> None:
+        """Something was applied: perhaps the configuration that we wait for."""
         change = self.change
         if self.role != pb.LEADER or not change or not change.entry_index:
             return
@@ -251,6 +260,7 @@ class Membership(Snapshots):
         self.try_transfer()
         return None
 
+    @exercise(part=6, brief="tell the target to take over once its log is whole (thesis 3.10)")
     def try_transfer(self) -> None:
         """The target must hold the whole log, or it could not win."""
         transfer = self.transfer

@@ -83,6 +83,7 @@ class Replication(Election):
         if self.role == pb.LEADER:  # It may just have committed its own removal.
             self.round_acknowledged()
 
+    @exercise(part=3, brief="append to LOG the entries behind saved_index, and move it (5.3)")
     def save_own_entries(self) -> None:
         """Makes the entries durable that the leader so far holds in memory only."""
         self.append(LOG, self.saved_index + 1, self.log.tail(self.saved_index + 1))
@@ -112,16 +113,25 @@ class Replication(Election):
         ]
         return len(heard) < majority(len(self.voters))
 
+    def needs_snapshot(self, progress: Progress) -> bool:
+        """Our log does not reach back to what the follower lacks, or a snapshot is on its way."""
+        discarded = progress.next_index < self.log.first_index
+        unknown = self.log.term_at(progress.next_index - 1) is None
+        return discarded or unknown or progress.snapshot is not None
+
+    @exercise(part=2, brief="send what the follower lacks, from next_index on (5.3)")
     def replicate(self, peer: NodeId, *, even_if_empty: bool = False) -> None:
-        """Sends the follower what it lacks, as far as may be on its way at once."""
+        """Sends the follower what it lacks, as far as may be on its way at once.
+
+        `progress.may_send` says whether entries may go out now, and `log.batch` which; the limits
+        are settings. Without entries there is a request only with `even_if_empty`.
+        """
         progress = self.followers[peer]
         prev_log_index = progress.next_index - 1
-        prev_log_term = self.log.term_at(prev_log_index)
         entries: list[pb.LogEntry] = []
-        discarded = prev_log_term is None or progress.next_index < self.log.first_index
-        if discarded or progress.snapshot is not None:
+        if self.needs_snapshot(progress):
             self.send_snapshot(peer)
-            prev_log_index, prev_log_term = 0, 0  # A bare heartbeat: says only who leads.
+            prev_log_index = 0  # A bare heartbeat: says only who leads.
         elif progress.may_send(self.max_inflight):
             entries = self.log.batch(
                 progress.next_index,
@@ -134,7 +144,7 @@ class Replication(Election):
             term=self.current_term,
             leader_id=self.env.node_id,
             prev_log_index=prev_log_index,
-            prev_log_term=prev_log_term,
+            prev_log_term=self.log.term_at(prev_log_index),
             entries=entries,
             leader_commit=self.commit_index,
             round=self.round,
@@ -148,6 +158,9 @@ class Replication(Election):
     def appended(
         self, peer: NodeId, request: pb.AppendEntriesRequest, response: pb.AppendEntriesResponse
     ) -> None:
+        """A follower's response to AppendEntries. `heard_from` looks after terms, and `progress`
+        keeps next_index and match_index; a follower that is recovering may hold less than it did.
+        """
         progress = self.heard_from(peer, request.term, response.term, request.round)
         if progress is None:
             return
@@ -179,6 +192,7 @@ class Replication(Election):
         self.round_acknowledged()
         return progress
 
+    @exercise(part=2, brief="where to try next after a follower has declined (end of 5.3)")
     def next_index_after(
         self, request: pb.AppendEntriesRequest, response: pb.AppendEntriesResponse
     ) -> int:
@@ -212,7 +226,7 @@ class Replication(Election):
 
     # ----------------------------------------------------------------------------------- follower
 
-    @exercise(part=2, brief="append what follows on from your log, drop what conflicts (5.3)")
+    @exercise(part=2, brief="accept or decline a leader's entries, learn what is committed (5.3)")
     @handles(pb.AppendEntriesRequest)
     def append_entries(
         self, request: pb.AppendEntriesRequest, caller: Caller
@@ -257,6 +271,7 @@ class Replication(Election):
             response.conflict_term = term
             response.conflict_index = self.log.first_index_of_term_at(index)
 
+    @exercise(part=2, brief="drop from the first conflict on, append what is new (5.3)")
     def store(self, entries: list[pb.LogEntry]) -> None:
         """Appends what is new. Only a conflict truncates: an old request that arrives late must not
         remove entries that were acknowledged since."""

@@ -7,9 +7,10 @@ from typing import TypeVar
 
 from google.protobuf.message import Message
 
-from nodes.core import Caller, Env, handles
+from nodes.core import Caller, Env, exercise, handles
 from nodes.cores.raft.reads import Reads
-from nodes.parts.state_machine import KvStateMachine
+from nodes.parts.sessions import Expired
+from nodes.parts.state_machine import KvStateMachine, outcome_unknown, write_of
 from protos import kv_pb2 as kv
 from protos import node_pb2 as node
 from protos import raft_pb2 as pb
@@ -63,6 +64,7 @@ class Raft(Reads):
         command = kv.Command(open_session=request)
         return self.write(command, caller, kv.OpenSessionResponse)
 
+    @exercise(part=5, brief="put a client's command into the log, or refuse it (section 8)")
     def write(
         self, command: kv.Command, caller: Caller, response: type[Response]
     ) -> Response | None:
@@ -86,15 +88,41 @@ class Raft(Reads):
         self.digest = int.from_bytes(hashlib.blake2b(chained, digest_size=8).digest(), "big")
         if not entry.HasField("command"):
             return
-        result = self.state_machine.apply(entry.command, entry.index)
+        result = self.apply_once(entry.command, entry.index)
         waiting = self.waiting_writes.pop(entry.index, None)
         if waiting:
             caller, _ = waiting
             self.respond(caller, getattr(result, result.WhichOneof("result") or "put"))
 
+    @exercise(part=5, brief="carry out a client's write once, however often it is in the log (6.3)")
+    def apply_once(self, command: kv.Command, index: int) -> kv.CommandResult:
+        """What a client is told about its command; every replica comes to the same.
+
+        `index` is the command's place in the log; it names a session that the command opens, since
+        no other command has it.
+        """
+        machine = self.state_machine
+        if command.HasField("open_session"):
+            return machine.open_session(index)
+        request = write_of(command)
+        if not request.HasField("id"):
+            return machine.execute(request)
+        try:
+            result = machine.sessions.recall(request.id)
+        except Expired as expired:
+            return outcome_unknown(command, str(expired))
+        if result is None:
+            result = machine.execute(request)
+            machine.sessions.remember(request.id, result)
+        return result
+
     def on_leadership_lost(self, reason: str) -> None:
-        """The entries may yet be committed by the next leader, so to refuse would be a lie."""
         super().on_leadership_lost(reason)
+        self.give_up_writes(reason)
+
+    @exercise(part=5, brief="tell everyone who waits for a write that we cannot say (section 8)")
+    def give_up_writes(self, reason: str) -> None:
+        """The entries may yet be committed by the next leader, so to refuse would be a lie."""
         unknown = node.OutcomeUnknown(reason=f"{self.env.node_id} lost the lead: {reason}")
         for caller, response in self.waiting_writes.values():
             declined = response()

@@ -43,15 +43,15 @@ class Snapshots(Replication):
             self.restore_state_machine(snapshot.data)
         self.commit_index = self.last_applied = snapshot.last_included_index
         self.restore_log(started.logs.get(LOG, StoredLog()))
+        self.drop_what_snapshot_replaces()
         self.log_truncated()  # The configuration is that of the log we have now.
 
+    @exercise(part=3, brief="take back the entries that were durable, and where they begin")
     def restore_log(self, stored: StoredLog) -> None:
-        """Takes the log from disk. A crash may have come between saving a snapshot and dropping
-        what it replaces."""
+        """The log is empty yet; what lies before the first entry on disk has been discarded."""
         self.log.base_index = stored.first_index - 1
         entries = [entry for entry in stored.entries if isinstance(entry, pb.LogEntry)]
         self.log.append(entries)
-        self.drop_what_snapshot_replaces()
 
     # ------------------------------------------------------------------------------------- taking
 
@@ -85,6 +85,7 @@ class Snapshots(Replication):
 
     # ------------------------------------------------------------------------------------ sending
 
+    @exercise(part=4, brief="send the next chunk of the snapshot to a follower (section 7)")
     def send_snapshot(self, peer: NodeId) -> None:
         """One chunk at a time, so that a slow link still carries heartbeats in between."""
         progress = self.followers[peer]
@@ -108,10 +109,12 @@ class Snapshots(Replication):
         self.call(peer, request, timeout_ms=self.election_timeout_ms_max)
         progress.snapshot_inflight = True
 
+    @exercise(part=4, brief="take the response to a chunk: send the next, or go on with the log")
     @on_response(pb.InstallSnapshotRequest, pb.InstallSnapshotResponse)
     def snapshot_stored(
         self, peer: NodeId, request: pb.InstallSnapshotRequest, response: pb.InstallSnapshotResponse
     ) -> None:
+        """A follower says how many bytes it has, and whether the snapshot is installed there."""
         progress = self.heard_from(peer, request.term, response.term, request.round)
         if progress is None or progress.snapshot is None:
             return
@@ -133,7 +136,7 @@ class Snapshots(Replication):
 
     # ---------------------------------------------------------------------------------- receiving
 
-    @exercise(part=4, brief="collect chunks; when done, replace state and log (section 7)")
+    @exercise(part=4, brief="collect chunks, install the snapshot when it is whole (section 7)")
     @handles(pb.InstallSnapshotRequest)
     def install_snapshot(
         self, request: pb.InstallSnapshotRequest, caller: Caller
@@ -163,6 +166,7 @@ class Snapshots(Replication):
         if request.offset == len(self.incoming.data):
             self.incoming.data += request.data
 
+    @exercise(part=4, brief="replace state and log; keep entries behind a snapshot that matches")
     def install(self, snapshot: pb.Snapshot, leader: NodeId) -> None:
         """The snapshot replaces state and log; entries behind it that match stay."""
         # Saved before the log is touched: what was acknowledged must be on disk at every moment.
@@ -179,7 +183,8 @@ class Snapshots(Replication):
         self.log_truncated()
 
     def drop_what_snapshot_replaces(self) -> None:
-        """After a crash in the middle of `install`: a log that does not match is not ours."""
+        """A crash may have come between saving a snapshot, in `install`, and dropping what it
+        replaces: a log that does not match is not ours."""
         index, log = self.log.snapshot_index, self.log
         held = log.base_index < index <= log.last_index
         if index > log.last_index or (held and log.entry(index).term != log.snapshot_term):

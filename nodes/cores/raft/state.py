@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from google.protobuf.message import Message
 
-from nodes.core import Core, Env, NodeId, Started
+from nodes.core import Core, Env, NodeId, Started, exercise
 from nodes.cores.raft.log import RaftLog
 from protos import raft_pb2 as pb
 
@@ -52,10 +52,10 @@ class RaftState(Core):
     def on_start(self, started: Started) -> None:
         vote = started.slots.get(VOTE, pb.Vote())
         assert isinstance(vote, pb.Vote)
-        self.current_term, self.voted_for = vote.current_term, vote.voted_for
+        self.restore_vote(vote)
         self.restarted_ms = self.now.mono_ms if vote.current_term else None
-        self.recovering = vote.recovering or started.amnesia
-        if self.recovering != vote.recovering:
+        if started.amnesia and not self.recovering:
+            self.recovering = True
             self.persist_vote()
         self.restart_election_timer()
 
@@ -86,6 +86,7 @@ class RaftState(Core):
 
     # -------------------------------------------------------------------------------------- helpers
 
+    @exercise(part=3, brief="save current_term, voted_for and recovering in the slot VOTE (5.2)")
     def persist_vote(self) -> None:
         """A vote told but forgotten lets one server vote twice in a term (5.2)."""
         self.save(
@@ -96,6 +97,12 @@ class RaftState(Core):
                 recovering=self.recovering,
             ),
         )
+
+    @exercise(part=3, brief="take back what persist_vote saved before the crash")
+    def restore_vote(self, vote: pb.Vote) -> None:
+        """A server goes on in the term, and with the vote, that it last made durable."""
+        self.current_term, self.voted_for = vote.current_term, vote.voted_for
+        self.recovering = vote.recovering
 
     def restart_election_timer(self) -> None:
         """Random timeouts make split votes rare (5.2)."""
