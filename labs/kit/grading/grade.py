@@ -150,7 +150,9 @@ class Graders:
                 result = _refused(order, check)
             else:
                 result = _tried(order, check, self._running(), audience)
-                if order.pictures and result.failed_seeds:
+                # One picture is looked at; ten are scrolled past.
+                drawn = any(one.first and one.first.picture for one in results)
+                if order.pictures and result.failed_seeds and not drawn:
                     result = _with_picture(result, self._running())
             result = replace(result, elapsed_s=time.monotonic() - began_s)
             results.append(result)
