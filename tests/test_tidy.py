@@ -23,7 +23,7 @@ from tests.support.source_rules import (
 )
 
 CORE_LINES_MAX = 400
-SHARED_PROTOS = {"kv", "node"}  # offered by several labs, or by every node
+SHARED_PROTOS = {"kv", "node", "step"}  # offered by several labs, by every node, by a grader
 Rule = Callable[[Path, str], Iterator[str]]
 
 
