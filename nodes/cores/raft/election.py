@@ -122,6 +122,7 @@ class Election(RaftState):
     def count_pre_vote(
         self, peer: NodeId, request: pb.PreVoteRequest, response: pb.PreVoteResponse
     ) -> None:
+        """A voter's response; one that belongs to an earlier question counts for nothing."""
         if self.step_down_if_behind(response.term):
             return
         asked_now = self.role == pb.PRE_CANDIDATE and request.term == self.current_term + 1
@@ -135,6 +136,7 @@ class Election(RaftState):
     def count_vote(
         self, peer: NodeId, request: pb.RequestVoteRequest, response: pb.RequestVoteResponse
     ) -> None:
+        """A voter's response; one that belongs to an earlier election counts for nothing."""
         if self.step_down_if_behind(response.term):
             return
         asked_now = self.role == pb.CANDIDATE and request.term == self.current_term

@@ -76,7 +76,6 @@ class Reads(Membership):
             self.respond(read.caller, self.read(read.key))
             self.waiting_reads.pop(0)
 
-    @exercise(part=5, brief="find the latest round that a majority has responded to (6.4)")
     def acknowledged_round(self) -> int:
         """The latest round that a majority has responded to."""
         return reached_by_majority(

@@ -125,9 +125,7 @@ class Raft(Reads):
         """The entries may yet be committed by the next leader, so to refuse would be a lie."""
         unknown = node.OutcomeUnknown(reason=f"{self.env.node_id} lost the lead: {reason}")
         for caller, response in self.waiting_writes.values():
-            declined = response()
-            getattr(declined, "outcome_unknown").CopyFrom(unknown)  # noqa: B009  of several types
-            self.respond(caller, declined)
+            self.respond(caller, response(outcome_unknown=unknown))
         self.waiting_writes = {}
 
     # -------------------------------------------------------------------------------------- state
