@@ -201,6 +201,7 @@ class Judge:
             implementation.class_name,
             protos=load_lab(self.course.lab).protos,
             base=self.course.reference,
+            label=implementation.label,
             fallback=implementation.given,
         )
         return player.__enter__()

@@ -104,6 +104,8 @@ class Silent:
 def explanation(course: Course, result: Result, suffix: str) -> list[str]:
     """What was expected and seen, how often, where to look, and what to do next."""
     check, first = result.check, result.first
+    if first is not None and not result.tried:
+        return [f"{visible(first.observed)} ({first.where})"]
     lines = [f"{check.title} ({check.paper})."]
     if first is None:
         return [*lines, "nothing was run: give it more seeds"]
