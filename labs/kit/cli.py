@@ -15,6 +15,7 @@ from labs.kit import (
     cli_bench,
     cli_check,
     cli_client,
+    cli_exercise,
     cli_fault,
     cli_fuzz,
     cli_grade,
@@ -44,6 +45,7 @@ cli_bench.add_to(app)
 cli_fuzz.add_to(app)
 cli_check.add_to(app)
 cli_grade.add_to(app)
+cli_exercise.add_to(app)
 cli_replay.add_to(app)
 cli_run.add_to(app)
 cli_timeline.add_to(app)
