@@ -271,6 +271,7 @@ def _graded(order: Order, subject: _Subject, jobs: int, *, as_json: bool) -> lis
                     result.points,
                     list(result.failed_seeds) if order.runtime == "sim" else [],
                     result.elapsed_s,
+                    order.runtime,
                 )
                 progress.save()
 

@@ -1,4 +1,5 @@
-"""Watch mode: on every save the quick checks, up to the first that does not pass."""
+"""Watch mode: on every save the quick checks, up to the first that does not pass; first the one
+that failed before."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from labs.kit.errors import DONE, LabError
 from labs.kit.grading.course import Check, Course
 from labs.kit.grading.grade import Graders, Order, Result
 from labs.kit.grading.learner import prepare
-from labs.kit.grading.report import Silent, explanation
+from labs.kit.grading.report import explanation
 from labs.kit.text import visible
 
 if TYPE_CHECKING:
@@ -44,8 +45,8 @@ def watch_file(
     with Graders(course, jobs) as graders, _single_keys() as keys:
         while True:
             stamp = _stamp(file)
-            order = _order(course, file, simulated, progress)
-            view.show(file, simulated, graders.grade(order, Silent()))
+            order = _order(course, file, view.in_turn(simulated), progress)
+            view.show(file, simulated, graders.grade(order, view))
             pressed = _wait(file, stamp, keys)
             while pressed == "h":
                 view.hint()
@@ -77,10 +78,30 @@ class _View:
         self._course, self._progress = course, progress
         self._hints = 0
         self._current: Check | None = None
+        self._passed: set[str] = set()
+
+    def in_turn(self, checks: Sequence[Check]) -> list[Check]:
+        """The one that failed goes first: that is what was worked on."""
+        return sorted(checks, key=lambda check: check is not self._current)
+
+    def begins(self, check: Check, runs: int) -> None:
+        """See Audience."""
+        if runs and sys.stdout.isatty():
+            print(f"\r\x1b[Kchecking {check.id} ...", end="", flush=True)
+
+    def goes_on(self, check: Check, done: int, failed: int) -> None:
+        """See Audience."""
+
+    def ended(self, result: Result) -> None:
+        """See Audience."""
+        if result.verdict == "pass":
+            self._passed.add(result.check.id)
+        else:
+            self._passed.discard(result.check.id)
 
     def show(self, file: Path, checks: Sequence[Check], results: Sequence[Result]) -> None:
         """After a save."""
-        passed = sum(result.verdict == "pass" for result in results)
+        passed = sum(check.id in self._passed for check in checks)
         width = 40
         filled = width * passed // max(1, len(checks))
         lines = [
