@@ -15,16 +15,21 @@ import resource
 import signal
 import sys
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from random import Random
 from socket import socket
-from types import CodeType, FrameType, MappingProxyType, ModuleType, TracebackType
+from traceback import walk_tb
+from types import CodeType, FrameType, MappingProxyType, ModuleType
 from typing import Any, Final
 
+from google.protobuf.message import Message
+
 from labs.kit.grading.cage import lock
-from labs.kit.grading.speaking import WrongResult, speaking
+from labs.kit.grading.speaking import WrongResult, shown, speaking
 from labs.kit.grading.wire import Channel, Closed, Types
 from nodes.core import (
     Call,
@@ -80,6 +85,7 @@ def main() -> None:
     faulthandler.register(signal.SIGUSR1, orders.dump_fd)
     gc.collect()
     gc.freeze()
+    gc.disable()  # A run is short: what it leaves behind is collected when the next begins.
     signal.signal(signal.SIGPROF, stage.tick)
     period_s = orders.step_cpu_s / TICKS
     signal.setitimer(signal.ITIMER_PROF, period_s, period_s)
@@ -116,6 +122,24 @@ class Capped(io.TextIOBase):
         return len(text)
 
 
+class Loader(SourceFileLoader):
+    """Runs a file as often as wanted, read and compiled once. In what it raises, the file has its
+    plain name, by which no file of the project is called."""
+
+    def __init__(self, name: str, path: str) -> None:
+        super().__init__(name, path)
+        self._source = Path(path).read_bytes()
+        self._code: CodeType | None = None
+
+    def get_code(self, fullname: str) -> CodeType:
+        """See SourceFileLoader."""
+        if self._code is None:
+            code = self.source_to_code(self._source, Path(self.path).name)
+            assert isinstance(code, CodeType)
+            self._code = code
+        return self._code
+
+
 class Stage:
     """All cores of a cluster."""
 
@@ -125,8 +149,8 @@ class Stage:
         module, _, name = orders.base.partition(":")
         self._base: type[Core] = getattr(import_module(module), name)
         self._file = Path(orders.file).name
-        self._source = Path(orders.file).read_bytes()
-        self._code: CodeType | None = None
+        self._loader = Loader(MODULE, orders.file)
+        self._view_type: type[Message] | None = None  # that of the reference
         self._cores: dict[int, Any] = {}
         self._views: dict[int, bytes] = {}
         self._turns = 0
@@ -159,11 +183,11 @@ class Stage:
         self._ticks += 1
         if self._ticks <= TICKS:
             return
-        line, method = 0, ""
-        while frame is not None and not line:
-            if frame.f_code.co_filename == self._file:
-                line, method = frame.f_lineno, frame.f_code.co_name
+        frames = []
+        while frame is not None:
+            frames.append((frame.f_code, frame.f_lineno))
             frame = frame.f_back
+        line, method = self._innermost(reversed(frames))
         where = f"{method}: " if method else ""
         message = f"{where}no end after {self._orders.step_cpu_s:g} s of computing in one step"
         trouble = Trouble(kind=Trouble.TOO_SLOW, message=message, line=line)
@@ -186,13 +210,16 @@ class Stage:
         if core.step(event, Now(turn.mono_ms, turn.wall_ms)):
             raise WrongResult("effects that came about without the methods of Core")
         view = core.view()
-        number = self._types.number_of.get(type(view))
-        if number is None:
-            raise WrongResult(f"view() returned a {type(view).__name__}, expected a message")
+        if self._view_type is None:
+            self._view_type = type(self._base.view(core))
+        if type(view) is not self._view_type:
+            expected = self._view_type.__name__
+            raise WrongResult(f"it returned {shown(view)}, expected one of type {expected}", "view")
         value = view.SerializeToString()
         if value != self._views.get(turn.core):
             self._views[turn.core] = value
-            reply.view.type, reply.view.value = number, value
+            reply.view.type = self._types.number_of[self._view_type]
+            reply.view.value = value
 
     def _begin_run(self) -> None:
         self._cores.clear()
@@ -220,13 +247,10 @@ class Stage:
         self._cores[number] = core
 
     def _load(self) -> type[Core]:
-        if self._code is None:
-            self._code = compile(self._source, self._file, "exec", dont_inherit=True)
         module = ModuleType(MODULE)
-        module.__file__ = self._file
         sys.modules[MODULE] = module  # where dataclasses look up their annotations
         try:
-            exec(self._code, module.__dict__)  # noqa: S102  it is what this process is for
+            self._loader.exec_module(module)
         except BaseException as error:
             raise CannotLoad from error
         name = self._orders.class_name
@@ -271,8 +295,9 @@ class Stage:
         if isinstance(error, CannotLoad):
             kind, error = Trouble.CANNOT_LOAD, error.__cause__ or error
         line, method = self._place(error)
-        if not line:
-            line, method = self._handler_of(turn)
+        if not line:  # None of it was running, as when it has returned nonsense.
+            named = getattr(error, "method", "") if isinstance(error, WrongResult) else ""
+            line, method = self._beginning(named or self._handler_of(turn), turn)
         said = _said(error)
         if isinstance(error, SystemExit):
             kind = Trouble.EXITED
@@ -290,33 +315,42 @@ class Stage:
         """The innermost place in the learner's file."""
         if isinstance(error, SyntaxError) and error.filename == self._file:
             return error.lineno or 0, ""
-        found = 0, ""
-        trace: TracebackType | None = error.__traceback__
-        while trace is not None:
-            code = trace.tb_frame.f_code
-            if code.co_filename == self._file:
-                found = trace.tb_lineno, code.co_name if code.co_name[0] != "<" else ""
-            trace = trace.tb_next
-        return found
+        frames = walk_tb(error.__traceback__)
+        return self._innermost((frame.f_code, line) for frame, line in frames)
 
-    def _handler_of(self, turn: pb.Turn) -> tuple[int, str]:
-        """The learner's method that serves such an event, when nothing of it was running."""
+    def _innermost(self, frames: Iterable[tuple[CodeType, int]]) -> tuple[int, str]:
+        """The last line of the learner's file among them, and the last function with a name."""
+        line, method = 0, ""
+        for code, at in frames:
+            if code.co_filename == self._file:
+                line = at
+                if not code.co_name.startswith("<"):
+                    method = code.co_name
+        return line, method
+
+    def _handler_of(self, turn: pb.Turn) -> str:
+        """The method that serves such an event."""
         core = self._cores.get(turn.core)
-        if core is None or turn.kind in (pb.Turn.RUN, pb.Turn.MAKE):
-            return 0, ""
         kinds = self._types.of_number
-        for (kind, key), name in type(core)._handlers.items():
+        for (kind, key), name in getattr(type(core), "_handlers", {}).items():
             if turn.kind == pb.Turn.TIMER_FIRED:
                 matches = kind == "timer" and key == turn.name
             elif turn.kind == pb.Turn.REQUESTED:
                 matches = kind == "request" and key is kinds.get(turn.type)
-            else:
+            elif turn.kind == pb.Turn.RESPONDED:
                 matches = kind == "response" and key[1] is kinds.get(turn.type)
+            else:
+                matches = False
             if matches:
-                code = getattr(getattr(core, name, None), "__code__", None)
-                if code is not None and code.co_filename == self._file:
-                    return code.co_firstlineno, name
-        return 0, ""
+                return str(name)
+        return "on_start" if turn.kind == pb.Turn.STARTED else ""
+
+    def _beginning(self, method: str, turn: pb.Turn) -> tuple[int, str]:
+        """Where the learner's method begins; nothing when it is not theirs."""
+        code = getattr(getattr(self._cores.get(turn.core), method, None), "__code__", None)
+        if code is None or code.co_filename != self._file:
+            return 0, ""
+        return code.co_firstlineno, method
 
 
 class CannotLoad(Exception):

@@ -18,7 +18,11 @@ E = pb.Effect
 
 
 class WrongResult(Exception):
-    """A core asked for what cannot be done. It is no bug of the core's caller."""
+    """A core asked for what cannot be done, or `method` of it returned what makes no sense."""
+
+    def __init__(self, reason: str, method: str = "") -> None:
+        super().__init__(reason)
+        self.method = method
 
 
 class Speaking:
@@ -33,7 +37,7 @@ class Speaking:
     def call(self, peer: NodeId, request: Message, *, timeout_ms: int) -> None:
         """See Core."""
         if peer not in self.env.peers:
-            _wrong(f"a call to {_shown(peer)}, expected one of {', '.join(self.env.peers)}")
+            _wrong(f"a call to {shown(peer)}, expected one of {', '.join(self.env.peers)}")
         kind = self._type_of(request, "a call")
         effect = self._effect(E.CALL, peer)
         effect.number = _whole(timeout_ms, "timeout_ms")
@@ -45,7 +49,7 @@ class Speaking:
     def respond(self, caller: Caller, response: Message) -> None:
         """See Core."""
         if type(caller) is not Caller:
-            _wrong(f"a response to {_shown(caller)}, expected the Caller that came with a request")
+            _wrong(f"a response to {shown(caller)}, expected the Caller that came with a request")
         kind = self._type_of(response, "a response")
         effect = self._effect(E.RESPOND, caller.node)
         effect.call = caller.call_id
@@ -98,7 +102,7 @@ class Speaking:
             elif isinstance(value, str):
                 field.text = value
             else:
-                _wrong(f"{name} of a note is {_shown(value)}, expected a number or a word")
+                _wrong(f"{name} of a note is {shown(value)}, expected a number or a word")
 
     def _effect(self, kind: pb.Effect.Kind, name: str) -> pb.Effect:
         if len(self.reply.effects) >= EFFECTS_MAX:
@@ -108,7 +112,7 @@ class Speaking:
     def _type_of(self, message: object, what: str) -> int:
         number = self.types.number_of.get(type(message))
         if number is None:
-            _wrong(f"{what} is {_shown(message)}, expected a message of the lab's protos")
+            _wrong(f"{what} is {shown(message)}, expected a message of the lab's protos")
         return number
 
 
@@ -119,17 +123,18 @@ def speaking(core: type[Core]) -> type[Core]:
 
 def _whole(value: object, what: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < NUMBER_MAX:
-        _wrong(f"{what} is {_shown(value)}, expected a whole number from 0 on")
+        _wrong(f"{what} is {shown(value)}, expected a whole number from 0 on")
     return value
 
 
 def _word(value: object, what: str) -> str:
     if not isinstance(value, str):
-        _wrong(f"{what} is {_shown(value)}, expected a word")
+        _wrong(f"{what} is {shown(value)}, expected a word")
     return value
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """A value in a message, however large or odd it is."""
     if value is None or isinstance(value, bool | int | float | str):
         return repr(value)[:60]
     return f"one of type {type(value).__name__}"
