@@ -104,7 +104,8 @@ def check(
     if watch:
         from labs.kit.grading.watch import watch_file
 
-        return watch_file(course, subject.watched_file(), chosen, subject.progress, jobs=jobs)
+        file = subject.watched_file()
+        return watch_file(course, file, chosen, subject.progress, jobs=jobs, suffix=subject.suffix)
     runtimes = ("sim", "local") if runtime == "full" else (runtime,)
     if predict:
         _ask_predictions(course, chosen, subject.progress)

@@ -34,12 +34,13 @@ def watch_file(
     progress: Progress | None,
     *,
     jobs: int,
+    suffix: str = "",
 ) -> int:
     """Goes on until q, Ctrl-C or the end of stdin. Raises LabError when the file is not there at
     the beginning."""
     if not file.is_file():
         raise LabError(f"{file} is not there; `lab reset {course.lab}` writes a fresh one")
-    view = _View(course, progress)
+    view = _View(course, progress, suffix)
     simulated = [check for check in checks if check.simulated]
     # The processes stay from save to save: to start them takes longer than to check.
     with Graders(course, jobs) as graders, _single_keys() as keys:
@@ -74,8 +75,8 @@ def _order(course: Course, file: Path, checks: Sequence[Check], progress: Progre
 class _View:
     """What is on the screen: how far one is, the check that does not pass yet, the keys."""
 
-    def __init__(self, course: Course, progress: Progress | None) -> None:
-        self._course, self._progress = course, progress
+    def __init__(self, course: Course, progress: Progress | None, suffix: str) -> None:
+        self._course, self._progress, self._suffix = course, progress, suffix
         self._hints = 0
         self._current: Check | None = None
         self._passed: set[str] = set()
@@ -113,7 +114,7 @@ class _View:
         if failed is None:
             lines += [
                 "All of them pass on a few schedules. Now on many, and on real processes:",
-                f"    lab check {self._course.lab} --mine --runtime full",
+                f"    lab check {self._course.lab}{self._suffix} --runtime full",
             ]
             self._current = None
         else:
@@ -121,7 +122,7 @@ class _View:
                 self._current, self._hints = failed.check, 0
             part = self._course.part(failed.check.part)
             lines += [f"part {part.number}: {part.title}", f"FAIL  {failed.check.id}"]
-            lines += [f"  {line}" for line in explanation(self._course, failed, " --mine")]
+            lines += [f"  {line}" for line in explanation(self._course, failed, self._suffix)]
         took = sum(result.elapsed_s for result in results)
         lines += ["", f"{time.strftime('%H:%M:%S')}, {took:.1f} s; {KEYS}"]
         print((CLEAR if sys.stdout.isatty() else "") + "\n".join(lines), flush=True)
