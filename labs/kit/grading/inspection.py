@@ -128,7 +128,7 @@ class _Look:
         """Lines with what is wrong, in any order."""
         for node in ast.walk(self.tree):
             for said in self._problems_of(node):
-                yield getattr(node, "lineno", 1), said
+                yield _line_of(node), said
         for node in self.graded.body:
             yield from self._problems_of_member(node)
 
@@ -252,6 +252,12 @@ def _annotations(tree: ast.Module) -> Iterator[ast.expr]:
                 yield annotation
             case ast.FunctionDef(returns=ast.expr() as annotation):
                 yield annotation
+
+
+def _line_of(node: ast.AST) -> int:
+    """A comprehension has none of its own."""
+    placed = node.iter if isinstance(node, ast.comprehension) else node
+    return int(getattr(placed, "lineno", 1))
 
 
 def _own_nodes(function: ast.FunctionDef) -> Iterator[ast.AST]:
