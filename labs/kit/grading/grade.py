@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, Final, Protocol
 
 from labs.kit.errors import LabError
@@ -142,7 +141,7 @@ class Graders:
         """Every check's result, in order. Raises LabError when a worker process fails."""
         if order.runtime != "sim":
             return self._side_by_side(order, audience)
-        results = []
+        results: list[Result] = []
         for check in order.checks:
             began_s = time.monotonic()
             if check.id in order.refusals:
@@ -296,9 +295,3 @@ def _outcomes(workers: Workers[Run, Outcome], runs: Iterator[Run]) -> Iterator[O
         raise LabError(
             f"{failed.task.check}, seed {failed.task.seed}, could not be judged: {failed.reason}"
         ) from None
-
-
-def learner(course: Course, file: Path, label: str = "") -> Implementation:
-    """What somebody has written."""
-    class_name = course.exercise.partition(":")[2]
-    return Implementation(label or str(file), file=file.resolve(), class_name=class_name)

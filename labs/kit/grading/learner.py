@@ -3,6 +3,7 @@ taken from the reference in the meantime."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +46,12 @@ def prepare(course: Course, file: Path, label: str = "") -> Prepared:
     shown = label or str(file)
     class_name = course.exercise.partition(":")[2]
     inspection = inspect(source, shown, class_name, parts)
-    implementation = Implementation(shown, file=file.resolve(), class_name=class_name)
+    implementation = Implementation(
+        shown,
+        file=file.resolve(),
+        class_name=class_name,
+        digest=hashlib.blake2b(source.encode(), digest_size=16).hexdigest(),
+    )
     refusals: dict[str, tuple[str, str]] = {}
     if inspection.problems:
         line, message = inspection.problems[0]
