@@ -42,18 +42,21 @@ def watch_file(
         raise LabError(f"{file} is not there; `lab reset {course.lab}` writes a fresh one")
     view = _View(course, progress, suffix)
     simulated = [check for check in checks if check.simulated]
-    # The processes stay from save to save: to start them takes longer than to check.
-    with Graders(course, jobs) as graders, _single_keys() as keys:
-        while True:
-            stamp = _stamp(file)
-            order = _order(course, file, view.in_turn(simulated), progress)
-            view.show(file, simulated, graders.grade(order, view))
-            pressed = _wait(file, stamp, keys)
-            while pressed == "h":
-                view.hint()
+    pressed = ""
+    try:
+        # The processes stay from save to save: to start them takes longer than to check.
+        with Graders(course, jobs) as graders, _single_keys() as keys:
+            while pressed != "q":
+                stamp = _stamp(file)
+                order = _order(course, file, view.in_turn(simulated), progress)
+                view.show(file, simulated, graders.grade(order, view))
                 pressed = _wait(file, stamp, keys)
-            if pressed == "q":
-                return DONE
+                while pressed == "h":
+                    view.hint()
+                    pressed = _wait(file, stamp, keys)
+    except KeyboardInterrupt:
+        raise LabError("interrupted; nothing is left running") from None
+    return DONE
 
 
 def _order(course: Course, file: Path, checks: Sequence[Check], progress: Progress | None) -> Order:
