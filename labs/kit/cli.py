@@ -19,6 +19,7 @@ from labs.kit import (
     cli_fault,
     cli_fuzz,
     cli_grade,
+    cli_list,
     cli_replay,
     cli_run,
     cli_session,
@@ -38,6 +39,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+cli_list.add_to(app)
 cli_session.add_to(app)
 app.add_typer(cli_fault.app, name="fault")
 cli_client.add_to(app)

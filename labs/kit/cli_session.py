@@ -1,4 +1,4 @@
-"""`lab list | up | status | watch | logs | down | doctor`: a lab from its start to its end."""
+"""`lab up | status | watch | logs | down | doctor`: a lab from its start to its end."""
 
 from __future__ import annotations
 
@@ -18,42 +18,8 @@ DOWN_PATIENCE_S = 15.0
 
 def add_to(app: typer.Typer) -> None:
     """Registers the commands."""
-    app.command(name="list")(list_labs)
     for function in (up, status, watch, logs, down, doctor):
         app.command()(function)
-
-
-def list_labs(json: JsonFlag = False) -> int:
-    """List the labs."""
-    from labs.kit.registry import all_labs
-
-    labs = all_labs()
-    if json:
-        print_json(
-            [
-                {
-                    "id": lab.id,
-                    "title": lab.title,
-                    "summary": lab.summary,
-                    "nodes": lab.nodes_default,
-                    "nodes_min": lab.nodes_min,
-                    "nodes_max": lab.nodes_max,
-                    "settings": [
-                        {"name": one.name, "default": one.default, "doc": one.doc}
-                        for one in lab.settings
-                    ],
-                    "client_verbs": list(lab.client_verbs),
-                    "readme": lab.readme,
-                }
-                for lab in labs
-            ]
-        )
-        return DONE
-    width = max((len(lab.id) for lab in labs), default=0)
-    for lab in labs:
-        print(f"{lab.id:{width}}  {lab.title}\n{'':{width}}  {lab.summary}")
-    tell("start one with `lab up LAB`")
-    return DONE
 
 
 def up(
