@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from labs.kit.errors import ANSWER_IS_NO, COULD_NOT, DONE, LabError, nearest
 from labs.kit.output import JsonFlag, print_json, tell
@@ -17,10 +18,12 @@ if TYPE_CHECKING:
     from labs.kit.experiment import Experiment
     from labs.kit.experiment.runner import Order, Run
     from labs.kit.lab import Lab, Value
+    from labs.kit.predict import PredictedRun
     from labs.kit.runs import RunFolder
 
 CHOICES = ("sim", "auto", "local", "compose")
 TRIALS_MAX = 100_000
+ASK = "ask"  # instead of the number of a choice
 STATUS_OF = {"pass": DONE, "fail": ANSWER_IS_NO, "unknown": COULD_NOT, "invalid": COULD_NOT}
 _SAID = {
     "pass": "every claim holds",
@@ -32,7 +35,20 @@ _SAID = {
 
 def add_to(app: typer.Typer) -> None:
     """Registers the command."""
-    app.command()(run)
+    app.command(cls=_Predicting)(run)
+
+
+class _Predicting(TyperCommand):
+    """`--predict` may stand alone or before a number, which typer's options cannot."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """See click's Command."""
+        after = [*args[1:], ""]
+        words = [
+            f"{word}={ASK}" if word == "--predict" and not after[place].isdecimal() else word
+            for place, word in enumerate(args)
+        ]
+        return super().parse_args(ctx, words)
 
 
 def run(
@@ -55,6 +71,13 @@ def run(
     ] = None,
     trials: Annotated[int | None, typer.Option(help="Trials of each variant.", metavar="N")] = None,
     short: Annotated[bool, typer.Option("--short", help="Less of everything.")] = False,
+    predict: Annotated[
+        str | None,
+        typer.Option(
+            help="Say first what will happen: be asked, or give the number of a choice.",
+            metavar="[CHOICE]",
+        ),
+    ] = None,
     kept: Annotated[bool, typer.Option("--list", help="Instead: runs that were kept.")] = False,
     json: JsonFlag = False,
 ) -> int:
@@ -72,14 +95,18 @@ def run(
     found = load_lab(lab)
     experiments = load_experiments(found)
     if experiment is None:
+        if predict is not None:
+            raise LabError(f"--predict is about an experiment; `lab run {lab}` lists them")
         return list_experiments(found, experiments, json=json)
     _refuse_nonsense(runtime, seed, trials)
     order = _order(found, experiments, experiment, runtime, seed, settings or [], trials, short)
+    predicted = None if predict is None else _predicted(order, predict)
     folder, report = _carry_out(order)
-    if json:
-        print_json(report | {"folder": str(folder.path)})
-    else:
+    if not json:
         _show(report)
+    extra = {} if predicted is None else _settle(predicted, report, as_json=json)
+    if json:
+        print_json(report | {"folder": str(folder.path)} | extra)
     _tell_end(report, folder)
     return STATUS_OF[str(report["status"])]
 
@@ -102,6 +129,15 @@ def _order(
     for variant in order.chosen_variants():
         order.spec(variant, seed)  # what does not go together is refused before anything starts
     return order
+
+
+def _predicted(order: Order, answer: str) -> PredictedRun:
+    """Before anything runs. Raises LabError when nobody answers."""
+    from labs.kit.predict import PredictedRun, ask, chosen, prediction_for
+
+    prediction = prediction_for(order.lab.id, order.experiment.id)
+    choice = ask(prediction) if answer == ASK else chosen(prediction, answer)
+    return PredictedRun(order.lab.id, prediction, choice)
 
 
 def _settings(
@@ -185,6 +221,19 @@ def _show(report: dict[str, Any]) -> None:
     from labs.kit.experiment.table import measurements_table, verdicts_table
 
     print_tables(measurements_table(report), verdicts_table(report))
+
+
+def _settle(predicted: PredictedRun, report: dict[str, Any], *, as_json: bool) -> dict[str, Any]:
+    """Remembers the prediction and shows it beside what came true; the field for the document."""
+    from labs.kit.grading.progress import Progress
+    from labs.kit.predict import tell_outcome, to_json
+    from labs.kit.session import home_folder
+
+    prediction, answer = predicted.prediction, predicted.answer
+    actual = predicted.settle(report, Progress.load(home_folder()))
+    if not as_json:
+        tell_outcome(prediction, answer, actual)
+    return {"prediction": to_json(prediction, answer, actual)}
 
 
 def _tell_end(report: dict[str, Any], folder: RunFolder) -> None:
