@@ -63,6 +63,7 @@ BY_ID = {scenario.id: scenario for scenario in sorted(ALL, key=lambda scenario: 
 CHEAP = frozenset(
     {
         "one-leader-is-elected",
+        "clients-put-off-no-election",
         "few-calls-are-needed",
         "writes-commit-in-order",
         "lost-followers-stop-commits",
@@ -87,6 +88,7 @@ DEAR = frozenset(
     {
         "any-majority-elects",
         "split-votes-are-settled",
+        "acknowledgements-end-with-the-term",
         "long-conflicts-are-repaired",
         "crashing-leaders-lose-nothing",
         "lost-calls-delay-only",

@@ -163,10 +163,10 @@ def kill_matrix(
     process fails."""
     columns = tuple(check for check in checks or course.checks if check.simulated)
     rows = tuple(mutants) or tuple(course.mutants)
+    faults = {name: _fault(course, name) for name in rows}
     cells: dict[tuple[str, str], Cell] = {}
 
     def matrix() -> Matrix:
-        faults = {name: _fault(course, name) for name in rows}
         return Matrix(course.lab, faults, columns, cells)
 
     def trials(mutant: str, check: Check, first: int, count: int) -> Trial:

@@ -34,8 +34,20 @@ ADVICE: dict[str, Advice] = {
         ),
         TIMEOUTS,
     ),
+    "clients-put-off-no-election": Advice(
+        1,
+        "5.2",
+        (
+            "Look at every place where the election timer starts anew.",
+            "Only hearing the current leader, granting a vote and starting an election restart it.",
+            "restart_election_timer() belongs in follow, behind the test of the term, in "
+            "request_vote when granted, and in campaign; not in handlers of other requests, nor in "
+            "a refused vote.",
+        ),
+        TIMEOUTS,
+    ),
     "any-majority-elects": Advice(
-        4,
+        3,
         "5.2, 5.1",
         (
             "Look at what happens when an election fails: seven servers, three of them out of "

@@ -6,7 +6,7 @@ from labs.raft.advice.advice import Advice
 
 ADVICE: dict[str, Advice] = {
     "added-server-catches-up-first": Advice(
-        2,
+        1,
         "thesis 4.2.1",
         (
             "Look at begin_change, catch_up_progressed and propose_configuration.",
@@ -75,6 +75,19 @@ ADVICE: dict[str, Advice] = {
             "timeout_now: campaign(leadership_transfer=True), and pass that on in "
             "RequestVoteRequest.",
         ),
+    ),
+    "former-leader-serves-no-stale-reads": Advice(
+        1,
+        "thesis 3.10, 6.4",
+        (
+            "Look at wait_for_proof again: after a transfer a new leader is there within "
+            "milliseconds.",
+            "A round that began before the read came proves nothing, however lately it was "
+            "answered; and a leader that handed over holds no lease.",
+            "Wait for self.round + 1, not for self.round. Set handed_over_in_term when TimeoutNow "
+            "goes out, and let holds_lease say no in that term.",
+        ),
+        "raft-minority",
     ),
     "changes-survive-crashing-leaders": Advice(
         1,

@@ -79,7 +79,7 @@ ADVICE: dict[str, Advice] = {
         MINORITY,
     ),
     "deposed-leaders-entries-vanish": Advice(
-        3,
+        2,
         "5.3, 5.4.1",
         (
             "Look at the follower's log when an entry of another term stands at the same index.",
@@ -88,6 +88,18 @@ ADVICE: dict[str, Advice] = {
             "In store: skip entries whose term is already there; at the first other one truncate "
             "from its index on, disk and memory, and append the rest. In appended back up below "
             "prev_log_index: asking for the same again never ends.",
+        ),
+        MINORITY,
+    ),
+    "acknowledgements-end-with-the-term": Advice(
+        1,
+        "5.3, Figure 2",
+        (
+            "Look at what a leader knows of its followers when its term begins.",
+            "next_index and match_index are reinitialised after each election: what a follower "
+            "held in an earlier term may have been overwritten.",
+            "on_leadership_won starts with self.followers = {} and track_followers(), so that "
+            "match_index is 0 for everyone; heard_from drops answers to requests of another term.",
         ),
         MINORITY,
     ),

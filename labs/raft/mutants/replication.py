@@ -146,16 +146,17 @@ class KeepsAcknowledgements(Raft):
     """Counts what followers held when it led before."""
 
     def on_leadership_lost(self, reason: str) -> None:
-        self.remembered = dict(self.followers)
+        self.held_before = {peer: known.match_index for peer, known in self.followers.items()}
         super().on_leadership_lost(reason)
 
-    def track_followers(self) -> None:
-        super().track_followers()
-        self.followers |= {
-            peer: progress
-            for peer, progress in getattr(self, "remembered", {}).items()
-            if peer in self.followers
-        }
+    def advance_commit(self) -> None:
+        held_before = getattr(self, "held_before", {})
+        followers = {v: self.followers[v].match_index for v in self.voters if v in self.followers}
+        held = [max(match, held_before.get(peer, 0)) for peer, match in followers.items()]
+        index = reached_by_majority([self.saved_index, *held])
+        if index > self.commit_index and self.log.term_at(index) == self.current_term:
+            self.commit_index = index
+            self.apply_committed()
 
 
 class ForgetsLostCalls(Raft):
@@ -164,16 +165,6 @@ class ForgetsLostCalls(Raft):
     def on_call_failed(self, call: Call, reason: str) -> None:
         if not isinstance(call.request, pb.AppendEntriesRequest):
             super().on_call_failed(call, reason)
-
-
-class SendsEachEntryAlone(Raft):
-    """Makes a call and a write of its own for each entry, however many come together."""
-
-    def propose(self, entry: pb.LogEntry) -> int:
-        index = super().propose(entry)
-        if self.commit_index >= self.term_start_index:
-            self.flush()
-        return index
 
 
 class SendsAgainWhatIsUnderWay(Raft):

@@ -54,14 +54,6 @@ class InstallsOldSnapshots(Raft):
         return super().install_snapshot(request, caller)
 
 
-class LogOutlivesSnapshot(Raft):
-    """Keeps its own log when a snapshot is installed that does not match it."""
-
-    def drop_log(self) -> None:
-        if self.log.last_index <= self.log.snapshot_index:
-            super().drop_log()
-
-
 class SendsSnapshotWithoutState(Raft):
     """Sends followers where its snapshot ends, and an empty state machine."""
 

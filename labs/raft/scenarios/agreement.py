@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from labs.raft.scenarios.clients import Writes
-from labs.raft.scenarios.watch import Watch, expect, require
+from labs.raft.scenarios.watch import Views, Watch, expect, leads, require
 from nodes.cluster.api import Cluster
 from nodes.core import NodeId
 
@@ -145,6 +145,52 @@ async def deposed_leaders_entries_vanish(cluster: Cluster) -> None:
     await cluster.faults.heal()
     await writes.commit_anyhow(2)
     await no_good_news(vain)
+    await writes.settle()
+
+
+async def acknowledgements_end_with_the_term(cluster: Cluster) -> None:
+    """A leader that led before counts nothing that followers held then: they may have lost it."""
+    watch = Watch(cluster)
+    writes = Writes(watch)
+    again = await watch.leader()
+    await writes.commit(again)
+    await watch.converged()
+    companion, *rest = watch.others(again)
+    await cluster.faults.kill(*rest)
+    vain = await uncommitted(watch, writes, again, 30)
+    goal = (await watch.seen(again)).last_log_index
+
+    def acknowledged(views: Views) -> bool:
+        return any(f.match_index >= goal for f in views[again].followers)
+
+    await watch.until(f"{companion} holds what {again} took", acknowledged, (again,))
+    term = (await watch.seen(again)).term
+    await cluster.faults.isolate(again)
+    await cluster.faults.kill(companion)
+    await cluster.faults.restart(*rest)
+    await writes.commit(await watch.leader(rest, after_term=term))
+    await no_good_news(vain)
+
+    # What was taken in vain is overwritten, and the first leader leads once more; others only vote.
+    await cluster.faults.heal()
+    await watch.converged()
+    voters = rest[:2]
+    for _ in range(20):
+        if leads(await watch.seen(again)):
+            break
+        term = max(view.term for view in (await watch.views()).values())
+        await watch.wait(0.3)  # A view may be a moment ahead of the disk.
+        await cluster.faults.kill(*await watch.views(watch.others(again)))
+        await watch.wait(1)
+        await cluster.faults.restart(*voters)
+        await watch.leader((again, *voters), after_term=term)
+    require(leads(await watch.seen(again)), f"{again} did not become leader again")
+    await writes.commit(again)
+    end = (await watch.seen(again)).last_log_index
+    require(end + 1 < goal, f"the log of {again} is as long as it was")
+    await watch.wait(0.3)
+    await cluster.faults.kill(*await watch.views(watch.others(again, voters[0])))
+    await no_commit_without_majority(watch, writes, again, expected_copies=2)
     await writes.settle()
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from random import Random
 
 from labs.raft.scenarios.agreement import no_good_news, uncommitted
-from labs.raft.scenarios.clients import Writes
+from labs.raft.scenarios.clients import Writes, read_at
 from labs.raft.scenarios.watch import Watch, expect, require, summary
 from nodes.cluster.api import Cluster
 from nodes.core import NodeId
@@ -43,6 +44,7 @@ async def lost_leader_is_replaced(cluster: Cluster) -> None:
     second = await watch.leader(watch.others(first), after_term=first_term)
     await writes.commit(second)
     second_term = (await watch.seen(second)).term
+    await watch.wait(2.5)  # The first hears nobody, and campaigns if it may without asking.
     await cluster.faults.heal()
     expect(await watch.leader() == second, f"{second} still leads", "the old leader deposed it")
     expect(
@@ -60,6 +62,38 @@ async def lost_leader_is_replaced(cluster: Cluster) -> None:
     expect(
         set(watch.leader_of) == terms_led, "no server alone wins an election", f"{watch.leader_of}"
     )
+    await writes.settle()
+
+
+async def clients_put_off_no_election(cluster: Cluster) -> None:
+    """Servers that are asked all the time by clients still replace a lost leader soon."""
+    watch = Watch(cluster)
+    writes = Writes(watch)
+    first = await watch.leader()
+    await writes.commit(first)
+    await watch.converged()
+    term = (await watch.seen(first)).term
+    rest = watch.others(first)
+    await cluster.faults.kill(first)
+    watch.require_down(first)
+    asked = 0
+
+    async def ask(node: NodeId) -> None:
+        nonlocal asked
+        while True:
+            await read_at(watch, node, "k0")
+            asked += 1
+            await watch.wait(0.1)
+
+    clients = [asyncio.ensure_future(ask(node)) for node in rest]
+    try:
+        second = await watch.leader(rest, after_term=term)
+        await writes.commit(second)
+    finally:
+        for client in clients:
+            client.cancel()
+        await asyncio.gather(*clients, return_exceptions=True)
+    require(asked >= len(rest), "nobody was asked")
     await writes.settle()
 
 

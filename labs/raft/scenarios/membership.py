@@ -13,6 +13,7 @@ from labs.raft.scenarios.clients import Verdict, Writes, attempt
 from labs.raft.scenarios.watch import Views, Watch, expect, leads, require
 from nodes.cluster.api import Cluster
 from nodes.core import NodeId
+from protos import kv_pb2 as kv
 from protos import raft_pb2 as pb
 
 
@@ -228,6 +229,41 @@ async def leadership_is_handed_over(cluster: Cluster) -> None:
     expect(verdict == "unknown", f"{new} says that it could not hand over to {other}", verdict)
     expect(leads(await watch.seen(new)), f"{new} goes on leading", "nobody leads")
     await writes.commit(new)
+    await writes.settle()
+
+
+async def former_leader_serves_no_stale_reads(cluster: Cluster) -> None:
+    """A leader that handed over, and does not hear what came of it, returns no old value."""
+    watch = Watch(cluster)
+    writes = Writes(watch)
+    old = await watch.leader()
+    target, other = watch.others(old)
+    for turn in range(3):
+        await writes.commit(old)
+        await watch.converged()
+        term = (await watch.seen(old)).term
+        await cluster.faults.cut(target, old, one_way=True)
+        await cluster.faults.cut(other, old, one_way=True)
+        handing = asyncio.ensure_future(
+            attempt(watch, old, pb.TransferLeadershipRequest(target=target))
+        )
+        new = await watch.leader((target, other), after_term=term)
+        key = f"former{turn}"
+        verdict = await writes.put(new, key)
+        require(verdict == "acknowledged", f"the write was {verdict}")
+        view = await watch.seen(old)
+        require(leads(view) and view.term == term, f"{old} knows that it leads no more")
+        request = kv.GetRequest(key=key, consistency=kv.LINEARIZABLE)
+        verdict = await attempt(watch, old, request, timeouts=1)
+        expect(
+            verdict != "acknowledged",
+            f"{old} serves no read before a majority answered what it asked after the read came",
+            f"it served one from before {new} led",
+        )
+        await handing
+        await cluster.faults.heal()
+        old = await watch.leader()
+        target, other = watch.others(old)
     await writes.settle()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from labs.raft.scenarios.clients import Writes
+from labs.raft.scenarios.unreliable import restore_links
 from labs.raft.scenarios.watch import Watch, expect, require
 from nodes.cluster.api import Cluster
 from nodes.core import NodeId
@@ -133,7 +134,7 @@ async def lag(cluster: Cluster, *, crash: bool) -> None:
         else:
             await cluster.faults.isolate(late)
         await fill(watch, writes, late, missing, after_term=term)
-        await cluster.faults.heal()
+        await restore_links(watch)  # Calls that get lost go on getting lost.
         await writes.commit_anyhow()
         await watch.converged()
         view = await watch.seen(late)

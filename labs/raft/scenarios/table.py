@@ -88,6 +88,7 @@ def scenario(
 SCENARIOS: tuple[Scenario[Cluster], ...] = (
     scenario(elections.one_leader_is_elected, ELECTION, 3),
     scenario(elections.lost_leader_is_replaced, ELECTION, 3),
+    scenario(elections.clients_put_off_no_election, ELECTION, 3),
     scenario(elections.any_majority_elects, ELECTION, 7),
     scenario(
         elections.split_votes_are_settled,
@@ -109,6 +110,7 @@ SCENARIOS: tuple[Scenario[Cluster], ...] = (
     scenario(agreement.returning_follower_catches_up, REPLICATION, 3),
     scenario(agreement.minority_leader_commits_nothing, REPLICATION, 5),
     scenario(agreement.deposed_leaders_entries_vanish, REPLICATION, 3),
+    scenario(agreement.acknowledgements_end_with_the_term, REPLICATION, 5),
     scenario(agreement.long_conflicts_are_repaired, REPLICATION, 5),
     scenario(persistence.restarts_lose_nothing, PERSISTENCE, 3),
     scenario(persistence.rolling_restarts_lose_nothing, PERSISTENCE, 5),
@@ -139,7 +141,10 @@ SCENARIOS: tuple[Scenario[Cluster], ...] = (
         snapshots.crashed_follower_gets_snapshot_with_lost_calls,
         SNAPSHOTS,
         3,
-        params=SMALL_SNAPSHOTS,
+        params={
+            **SMALL_SNAPSHOTS,
+            "snapshot_chunk_bytes": 65_536,
+        },  # in one piece, which may repeat
     ),
     scenario(
         elections.snapshot_counts_in_elections,
@@ -184,6 +189,7 @@ SCENARIOS: tuple[Scenario[Cluster], ...] = (
         params={"members": 3, "check_quorum": "off"},  # or the leader would give up too soon
     ),
     scenario(membership.leadership_is_handed_over, MEMBERSHIP, 3),
+    scenario(membership.former_leader_serves_no_stale_reads, MEMBERSHIP, 3, real=False),
     scenario(membership.changes_survive_crashing_leaders, MEMBERSHIP, 5, params={"members": 3}),
 )
 
