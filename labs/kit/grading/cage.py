@@ -1,8 +1,9 @@
 """What a process may still do once it runs somebody else's code.
 
 Limits hold wherever the system knows them. On Linux (x86-64, aarch64) a seccomp filter adds that
-the kernel serves none but the calls listed here: there are no files to write, no processes or
-threads to start, no sockets to open, nobody to signal. All others fail with EPERM.
+the kernel serves none but the calls listed here: files can be read, as modules are, but not
+written; there are no processes or threads to start, no sockets to open, nobody to signal. All other
+calls fail with EPERM.
 """
 
 from __future__ import annotations

@@ -63,10 +63,10 @@ DUNDERS: Final = frozenset(
 # What the simulation and the judge build on.
 KEPT: Final = frozenset(
     {"step", "view", "call", "respond", "save", "append", "truncate", "discard"}
-    | {"set_timer", "cancel_timer", "note", "served_requests", "reply", "types", "calls"}
+    | {"set_timer", "cancel_timer", "note", "served_requests"}
 )
 HIDDEN: Final = frozenset({"_effects", "_handlers", "_handler", "_exercise"})
-FRAMES: Final = ("gi_", "cr_", "ag_", "tb_", "f_")  # ways from a frame to everything
+PREFIXES: Final = ("gi_", "cr_", "ag_", "tb_", "f_", "_player_")  # of frames, and of the player
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +177,7 @@ class _Look:
     def _of_attribute(self, value: ast.expr, name: str) -> Iterator[str]:
         if _is_dunder(name) and name not in DUNDERS:
             yield f"{name} is not for a core"
-        elif name in HIDDEN or name.startswith(FRAMES):
+        elif name in HIDDEN or name.startswith(PREFIXES):
             yield f"{name} is the machinery's"
         elif name in self.exercises and not (isinstance(value, ast.Name) and value.id == "self"):
             yield f"{name} is for you to write: only self.{name} may be used"

@@ -79,6 +79,7 @@ class Player:
         self._step_wall_s = step_wall_s
         module, _, name = base.partition(":")
         self._base: type[Core] = getattr(import_module(module), name)
+        self._played: tuple[int, int] | None = None  # which version of the file
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: Channel | None = None
         self._printed_fd = self._dump_fd = -1
@@ -103,10 +104,15 @@ class Player:
 
     def cores(self, spec: ClusterSpec) -> dict[NodeId, type[Core]]:
         """What `simulate(cores=...)` takes: each makes a fresh core in the player. They are good
-        until this is called again, or one raises LearnerError."""
+        until this is called again, or one raises LearnerError. A file that was saved is read anew.
+        """
         self._drain()
         self._printed, self._error = b"", None
+        version = self._version()
+        if version != self._played:
+            self._end()
         if self._process is None:
+            self._played = version
             self._begin()
         numbers = {node: number for number, node in enumerate(spec.node_ids)}
         self.play(pb.Turn(kind=pb.Turn.RUN))
@@ -175,6 +181,13 @@ class Player:
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeout)
         self._channel = Channel(ours)
         self._printed_fd, self._dump_fd = printed, dump
+
+    def _version(self) -> tuple[int, int]:
+        try:
+            status = self._file.stat()
+        except OSError as error:
+            self._fail(f"the file cannot be read: {error.strerror}", "", "cannot load", gone=True)
+        return status.st_mtime_ns, status.st_size
 
     def _end(self) -> int | None:
         """Kills the process with its group; returns its exit code."""

@@ -205,7 +205,7 @@ class Stage:
             self._make(turn.core, turn.making)
             return
         core = self._cores[turn.core]
-        core.reply = reply
+        core._player_reply = reply
         event = self._event(turn, core)
         if core.step(event, Now(turn.mono_ms, turn.wall_ms)):
             raise WrongResult("effects that came about without the methods of Core")
@@ -243,7 +243,7 @@ class Stage:
         self._cores.pop(number, None)
         self._views.pop(number, None)
         core: Any = speaking(self._load())(env)
-        core.types, core.calls = self._types, {}
+        core._player_types, core._player_calls = self._types, {}
         self._cores[number] = core
 
     def _load(self) -> type[Core]:
@@ -268,7 +268,7 @@ class Stage:
             return Requested(Caller(turn.name, turn.call), self._message(turn.type, turn.content))
         if kind == pb.Turn.STARTED:
             return self._started(turn.stored)
-        peer, request_type, request, timeout_ms = core.calls.pop(turn.call)
+        peer, request_type, request, timeout_ms = core._player_calls.pop(turn.call)
         call = Call(peer, self._message(request_type, request), timeout_ms)
         if kind == pb.Turn.RESPONDED:
             return Responded(call, self._message(turn.type, turn.content))

@@ -26,73 +26,74 @@ class WrongResult(Exception):
 
 
 class Speaking:
-    """Comes before the core among the bases of a class, and takes its effects."""
+    """Comes before the core among the bases of a class, and takes its effects. Its own names must
+    not be those of any core."""
 
-    reply: pb.Reply
-    types: Types
-    calls: dict[int, tuple[NodeId, int, bytes, int]]  # of ours that have not ended
     env: Any
-    _last_call = 0
+    _player_reply: pb.Reply  # of this turn
+    _player_types: Types
+    _player_calls: dict[int, tuple[NodeId, int, bytes, int]]  # of ours that have not ended
+    _player_last_call = 0
 
     def call(self, peer: NodeId, request: Message, *, timeout_ms: int) -> None:
         """See Core."""
         if peer not in self.env.peers:
             _wrong(f"a call to {shown(peer)}, expected one of {', '.join(self.env.peers)}")
-        kind = self._type_of(request, "a call")
-        effect = self._effect(E.CALL, peer)
+        kind = self._player_type_of(request, "a call")
+        effect = self._player_effect(E.CALL, peer)
         effect.number = _whole(timeout_ms, "timeout_ms")
         effect.type, effect.content = kind, request.SerializeToString()
-        self._last_call += 1
-        effect.call = self._last_call
-        self.calls[self._last_call] = peer, kind, effect.content, timeout_ms
+        self._player_last_call += 1
+        effect.call = self._player_last_call
+        self._player_calls[self._player_last_call] = peer, kind, effect.content, timeout_ms
 
     def respond(self, caller: Caller, response: Message) -> None:
         """See Core."""
         if type(caller) is not Caller:
             _wrong(f"a response to {shown(caller)}, expected the Caller that came with a request")
-        kind = self._type_of(response, "a response")
-        effect = self._effect(E.RESPOND, caller.node)
+        kind = self._player_type_of(response, "a response")
+        effect = self._player_effect(E.RESPOND, caller.node)
         effect.call = caller.call_id
         effect.type, effect.content = kind, response.SerializeToString()
 
     def save(self, slot: str, state: Message) -> None:
         """See Core."""
-        kind = self._type_of(state, "the content of a slot")
-        effect = self._effect(E.SAVE, _word(slot, "the name of a slot"))
+        kind = self._player_type_of(state, "the content of a slot")
+        effect = self._player_effect(E.SAVE, _word(slot, "the name of a slot"))
         effect.type, effect.content = kind, state.SerializeToString()
 
     def append(self, log: str, first_index: int, entries: Sequence[Message]) -> None:
         """See Core."""
         if not entries:
             return
-        kinds = [self._type_of(entry, "an entry") for entry in entries]
-        effect = self._effect(E.APPEND, _word(log, "the name of a log"))
+        kinds = [self._player_type_of(entry, "an entry") for entry in entries]
+        effect = self._player_effect(E.APPEND, _word(log, "the name of a log"))
         effect.number = _whole(first_index, "first_index")
         for kind, entry in zip(kinds, entries, strict=True):
             effect.entries.add(type=kind, value=entry.SerializeToString())
 
     def truncate(self, log: str, from_index: int) -> None:
         """See Core."""
-        effect = self._effect(E.TRUNCATE, _word(log, "the name of a log"))
+        effect = self._player_effect(E.TRUNCATE, _word(log, "the name of a log"))
         effect.number = _whole(from_index, "from_index")
 
     def discard(self, log: str, through_index: int) -> None:
         """See Core."""
-        effect = self._effect(E.DISCARD, _word(log, "the name of a log"))
+        effect = self._player_effect(E.DISCARD, _word(log, "the name of a log"))
         effect.number = _whole(through_index, "through_index")
 
     def set_timer(self, name: str, delay_ms: int) -> None:
         """See Core."""
-        effect = self._effect(E.SET_TIMER, _word(name, "the name of a timer"))
+        effect = self._player_effect(E.SET_TIMER, _word(name, "the name of a timer"))
         effect.number = _whole(delay_ms, "delay_ms")
 
     def cancel_timer(self, name: str) -> None:
         """See Core."""
-        self._effect(E.CANCEL_TIMER, _word(name, "the name of a timer"))
+        self._player_effect(E.CANCEL_TIMER, _word(name, "the name of a timer"))
 
     def note(self, kind: str, **fields: Any) -> None:
         """See Core."""
-        effect = self._effect(E.NOTE, _word(kind, "the kind of a note"))
+        effect = self._player_effect(E.NOTE, _word(kind, "the kind of a note"))
         for name, value in fields.items():
             field = effect.fields.add(name=name)
             if isinstance(value, bool):
@@ -104,13 +105,13 @@ class Speaking:
             else:
                 _wrong(f"{name} of a note is {shown(value)}, expected a number or a word")
 
-    def _effect(self, kind: pb.Effect.Kind, name: str) -> pb.Effect:
-        if len(self.reply.effects) >= EFFECTS_MAX:
+    def _player_effect(self, kind: pb.Effect.Kind, name: str) -> pb.Effect:
+        if len(self._player_reply.effects) >= EFFECTS_MAX:
             _wrong(f"more than {EFFECTS_MAX:,} effects in one step")
-        return self.reply.effects.add(kind=kind, name=name)
+        return self._player_reply.effects.add(kind=kind, name=name)
 
-    def _type_of(self, message: object, what: str) -> int:
-        number = self.types.number_of.get(type(message))
+    def _player_type_of(self, message: object, what: str) -> int:
+        number = self._player_types.number_of.get(type(message))
         if number is None:
             _wrong(f"{what} is {shown(message)}, expected a message of the lab's protos")
         return number

@@ -129,6 +129,11 @@ def test_files_that_do_not_load(tmp_path: Path, text: str, line: int, said: str)
         ("import sys; sys.exit(0)", "exited", "SystemExit: 0"),
         ("raise GeneratorExit('a\\nb')", "raised", "GeneratorExit: a b"),
         ("self.election_timed_out()", "raised", "RecursionError"),
+        (
+            "x = []\nwhile True: x.append(bytes(1 << 20))",
+            "raised",
+            "more than a gigabyte of memory",
+        ),
         ("bytearray(1 << 31)", "raised", "more than a gigabyte of memory is needed"),
     ],
 )

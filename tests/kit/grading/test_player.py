@@ -188,5 +188,29 @@ def test_one_process_serves_many_runs(tmp_path: Path) -> None:
     assert len(os.listdir("/dev/fd")) == before
 
 
+def test_a_saved_file_is_read_anew(tmp_path: Path) -> None:
+    """Whoever watches it need not start another player."""
+    with player(on_timeout(tmp_path, "1 / 0")) as one:
+        assert ended(one) is not None
+        file = written(tmp_path, PLAIN)
+        assert ended(one) is None
+        file.unlink()
+        error = ended(one)
+        assert error is not None
+        assert (error.kind, error.message) == (
+            "cannot load",
+            "the file cannot be read: No such file or directory",
+        )
+        written(tmp_path, PLAIN)
+        assert ended(one) is None
+
+
+def test_a_core_may_use_any_names(tmp_path: Path) -> None:
+    """What the player keeps with a core is in nobody's way."""
+    code = "self.reply = self.types = self.calls = self.turn = self.player = None"
+    error, _ = played(on_timeout(tmp_path, code))
+    assert error is None
+
+
 async def _sleeps(cluster: SimCluster) -> None:
     await cluster.sleep(2000)
