@@ -1,5 +1,5 @@
-"""The kernel's filter, evaluated as the kernel does it, for both machines. That it holds on this one
-is proved by test_hostile.py."""
+"""The kernel's filter, evaluated as the kernel does it, for both machines. That it holds on the one
+which runs this is proved by test_hostile.py."""
 
 from __future__ import annotations
 
