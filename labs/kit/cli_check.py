@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from labs.kit.grading.grade import Order, Result
     from labs.kit.grading.judge import Implementation
     from labs.kit.grading.progress import Progress
+    from labs.kit.predict import Predicted
 
 SEEDS_MAX, JOBS_MAX = 100_000, 256
 REPLAYED = ("sim", "local", "compose")
@@ -107,12 +108,16 @@ def check(
         file = subject.watched_file()
         return watch_file(course, file, chosen, subject.progress, jobs=jobs, suffix=subject.suffix)
     runtimes = ("sim", "local") if runtime == "full" else (runtime,)
+    predicted = None
     if predict:
-        _ask_predictions(course, chosen, subject.progress)
+        from labs.kit.predict import ask_before_checks
+
+        names = [one.id for one in chosen]
+        predicted = ask_before_checks(course.lab, names, subject.progress)
     results: list[Result] = []
     for one in runtimes:
         order = subject.order(_fitting(chosen, one), one, seeds=seeds, first_seed=first)
-        results += _graded(order, subject, jobs, as_json=json)
+        results += _graded(order, subject, jobs, predicted, as_json=json)
     if not results:
         raise LabError(f"none of these checks runs in {runtime}; leave --runtime out")
     return _tell(course, subject, combined(results), junit, as_json=json)
@@ -236,7 +241,9 @@ def replay_check(
     return {"pass": DONE, "fail": ANSWER_IS_NO, "unknown": COULD_NOT}[outcome.verdict]
 
 
-def _graded(order: Order, subject: _Subject, jobs: int, *, as_json: bool) -> list[Result]:
+def _graded(
+    order: Order, subject: _Subject, jobs: int, predicted: Predicted | None, *, as_json: bool
+) -> list[Result]:
     from labs.kit.grading.grade import Graders
     from labs.kit.grading.report import Console
 
@@ -246,12 +253,13 @@ def _graded(order: Order, subject: _Subject, jobs: int, *, as_json: bool) -> lis
     expected_s = {}
     if progress is not None:
         expected_s = progress.expected_s(course.lab)
+    out = sys.stderr if as_json else sys.stdout
     console = Console(
         course,
         suffix=subject.suffix,
         expected_s=expected_s,
         runs_word="schedules" if order.runtime == "sim" else "runs",
-        out=sys.stderr if as_json else sys.stdout,
+        out=out,
     )
     results: list[Result] = []
 
@@ -264,6 +272,8 @@ def _graded(order: Order, subject: _Subject, jobs: int, *, as_json: bool) -> lis
             """See Audience."""
             results.append(result)
             console.ended(result)
+            if predicted is not None:
+                predicted.ended(result.check.id, result.verdict, out)
             if progress is not None:
                 progress.record(
                     course.lab,
@@ -350,12 +360,6 @@ def _short(path: Path) -> str:
     here = Path.cwd()
     full = path.resolve()
     return str(full.relative_to(here)) if full.is_relative_to(here) else str(path)
-
-
-def _ask_predictions(course: Course, checks: list[Check], progress: Progress | None) -> None:
-    from labs.kit.predict import ask_before_checks
-
-    ask_before_checks(course.lab, [check.id for check in checks], progress)
 
 
 def _show_matrix(course: Course, jobs: int, *, as_json: bool) -> int:
