@@ -249,7 +249,8 @@ def _graded(
 
     course, progress = order.course, subject.progress
     where = "in simulation" if order.runtime == "sim" else f"on {order.runtime} nodes"
-    tell(f"{course.lab}, {subject.label}, {where}: {len(order.checks)} checks")
+    count = len(order.checks)
+    tell(f"{course.lab}, {subject.label}, {where}: {count} check{'s' if count > 1 else ''}")
     expected_s = {}
     if progress is not None:
         expected_s = progress.expected_s(course.lab)
