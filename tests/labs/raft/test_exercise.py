@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,12 +12,14 @@ from typing import Any
 
 import pytest
 
+from labs.kit.grading.course import Part
 from labs.kit.grading.grade import Graders, Order, Result
 from labs.kit.grading.judge import Implementation, Judge, Run
 from labs.kit.grading.learner import prepare
 from labs.kit.grading.report import Silent
 from labs.kit.grading.skeleton import Marked, marked_methods, skeleton
 from labs.raft.checks import COURSE
+from labs.raft.experiments import EXPERIMENTS
 from nodes.cores.raft import Raft
 from protos import kv_pb2 as kv
 from protos import raft_pb2 as pb
@@ -119,3 +122,45 @@ def test_a_part_that_is_not_written_says_which_method_is_next(half: Path) -> Non
         assert result.first is not None
         assert result.first.observed == f"part 3 is not written yet: {blank}"
         assert result.first.where.endswith(f"exercise.py:{line}")
+
+
+# ------------------------------------------------------------------------------------------ course
+
+README = (Path(__file__).parents[3] / "labs/raft/README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("part", COURSE.parts, ids=lambda part: f"part-{part.number}")
+def test_the_course_leads_through_every_method(part: Part) -> None:
+    """Each part has its section, which says what to do about each of its methods."""
+    title = f"\n## Part {part.number}: {part.title}\n"
+    section = README.partition(title)[2].partition("\n## ")[0]
+    for words in ("**Goal.**", "**Read.**", "**See it fail first.**", "**Steps**", "**Pitfalls.**"):
+        assert words in section
+    assert part.goal in section
+    steps = section.partition("**Steps**")[2].partition("**Pitfalls.**")[0]
+    names = [method.name for method in MARKED if method.exercise.part == part.number]
+    assert [name for name in names if f"`{name}`" not in steps] == []
+
+
+def test_the_course_counts_its_methods() -> None:
+    """What it says of the file is so."""
+    assert f"It has {len(MARKED)} methods" in README
+
+
+@pytest.mark.parametrize(
+    ("check_id", "mutant"), re.findall(r"lab check raft --check (\S+) --mutant (\S+)", README)
+)
+def test_what_the_course_shows_failing_fails(check_id: str, mutant: str) -> None:
+    """Within the schedules that the command tries."""
+    core = COURSE.mutants[mutant]
+    planted = Implementation(mutant, f"{core.__module__}:{core.__qualname__}")
+    seeds = range(1, COURSE.check(check_id).seeds + 1)
+    with Judge(COURSE) as judge:
+        assert "fail" in (judge.run(Run(check_id, seed, planted)).verdict for seed in seeds)
+
+
+def test_the_course_names_experiments_that_there_are() -> None:
+    """`lab run raft ...` finds them."""
+    named = re.findall(r"lab run raft (\S+)", README)
+    assert named
+    assert set(named) <= {experiment.id for experiment in EXPERIMENTS}
