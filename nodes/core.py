@@ -25,6 +25,10 @@ from typing import Any, ClassVar, TypeAlias, TypeVar
 
 from google.protobuf.message import Message
 
+from nodes.parts.exercise import Exercise as Exercise
+from nodes.parts.exercise import NotWritten as NotWritten
+from nodes.parts.exercise import exercise as exercise
+
 NodeId: TypeAlias = str
 Param: TypeAlias = int | str
 NoteValue: TypeAlias = int | str | bool
@@ -224,14 +228,6 @@ _Result = TypeVar("_Result", bound=Message | None)
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
-@dataclass(frozen=True, slots=True)
-class Exercise:
-    """What the learner is asked to write: the part of the lab, and one line that says what."""
-
-    part: int
-    brief: str
-
-
 def _mark(function: _Function, key: tuple[str, object]) -> _Function:
     function.__dict__.setdefault("_handles", []).append(key)
     return function
@@ -260,25 +256,6 @@ def on_response(
 def on_timer(name: str) -> Callable[[Callable[[Any], None]], Callable[[Any], None]]:
     """The method runs when the timer of this name fires."""
     return lambda function: _mark(function, ("timer", name))
-
-
-def exercise(part: int, brief: str) -> Callable[[_Function], _Function]:
-    """The learner writes this method: the exercise file has it blanked, with `brief` as its
-    TODO."""
-
-    def mark(function: _Function) -> _Function:
-        function.__dict__["_exercise"] = Exercise(part, brief)
-        return function
-
-    return mark
-
-
-class NotWritten(NotImplementedError):
-    """What a method of an exercise raises until the learner has written it."""
-
-    def __init__(self, part: int, name: str) -> None:
-        super().__init__(f"part {part} is not written yet: {name}")
-        self.part, self.name = part, name
 
 
 class Core:

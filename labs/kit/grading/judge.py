@@ -141,7 +141,6 @@ class Judge:
         except self.course.broken as broken:
             return Outcome(run, "fail", *_split(broken))
         except LearnerError as error:
-            self._end_player()
             return Outcome(run, "fail", "the code does its part", error.message, error.where)
         except GoesInCircles as circles:
             return Outcome(run, "fail", "the run comes to an end", str(circles))
