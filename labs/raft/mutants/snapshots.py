@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from google.protobuf.message import Message
 
-from nodes.core import Caller, handles
 from nodes.cores.raft import Raft
 from nodes.cores.raft.snapshots import SNAPSHOT
 from protos import raft_pb2 as pb
@@ -33,25 +32,6 @@ class CollectsEveryChunk(Raft):
         super().collect(request)
         if request.offset < held == len(self.incoming.data):
             self.incoming.data += request.data
-
-
-class InstallsOldSnapshots(Raft):
-    """Replaces newer state by an older snapshot that comes late."""
-
-    @handles(pb.InstallSnapshotRequest)
-    def install_snapshot(
-        self, request: pb.InstallSnapshotRequest, caller: Caller
-    ) -> pb.InstallSnapshotResponse:
-        """Does not ask what it has applied already."""
-        if request.term >= self.current_term and request.done and request.offset == 0:
-            old = pb.Snapshot(
-                last_included_index=request.last_included_index,
-                last_included_term=request.last_included_term,
-                configuration=request.configuration,
-                data=request.data,
-            )
-            self.install(old, request.leader_id)
-        return super().install_snapshot(request, caller)
 
 
 class SendsSnapshotWithoutState(Raft):

@@ -50,8 +50,8 @@ async def crashed_follower_gets_snapshot(cluster: Cluster) -> None:
 async def crashed_follower_gets_snapshot_with_lost_calls(cluster: Cluster) -> None:
     """A snapshot gets through to a restarted server though calls are lost, doubled and late."""
     await cluster.faults.lose(10)  # InstallUnCrash; 4C SnapshotUnreliableRecover
-    await cluster.faults.duplicate(20)
-    await cluster.faults.reorder(20, hold_ms=30)
+    await cluster.faults.duplicate(50)
+    await cluster.faults.reorder(30, hold_ms=30)
     await lag(cluster, crash=True)
 
 
@@ -111,9 +111,12 @@ def threshold(watch: Watch) -> int:
 
 
 async def logs_are_short(watch: Watch) -> None:
-    """No server holds more than two snapshots' worth of entries, and those kept behind one."""
+    """No server holds more than three snapshots' worth of entries, and those kept behind one.
+
+    Two are not enough: who installs a snapshot of entries that it holds keeps them until its next.
+    """
     trailing = int(watch.cluster.params["snapshot_trailing_entries"])
-    longest = 2 * threshold(watch) + trailing
+    longest = 3 * threshold(watch) + trailing
     for node, view in (await watch.views()).items():
         count = view.last_log_index - view.first_log_index + 1
         expect(count <= longest, f"{node} keeps at most {longest} entries", f"{count}")
@@ -135,7 +138,7 @@ async def lag(cluster: Cluster, *, crash: bool) -> None:
             await cluster.faults.isolate(late)
         await fill(watch, writes, late, missing, after_term=term)
         await restore_links(watch)  # Calls that get lost go on getting lost.
-        await writes.commit_anyhow()
+        await writes.commit_anyhow(5)  # What comes late then meets a server that has gone on.
         await watch.converged()
         view = await watch.seen(late)
         expect(view.snapshot_index >= missing, f"{late} got a snapshot", f"{view.snapshot_index}")
