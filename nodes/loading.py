@@ -15,7 +15,7 @@ def load_core(name: str) -> type[Core]:
     another core. Raises LookupError when there is none; what the file raises goes through.
     """
     where, _, rest = name.partition(":")
-    if not where.endswith(".py"):
+    if not is_file(name):
         return _core(name, where, rest)
     class_name, _, given = rest.partition(":")
     found = _core(name, _load_file(Path(where)), class_name)
@@ -23,6 +23,11 @@ def load_core(name: str) -> type[Core]:
         return found
     module, base_name, methods = given.split(":")
     return with_given(found, _core(name, module, base_name), [m for m in methods.split(",") if m])
+
+
+def is_file(name: str) -> bool:
+    """The name is that of a core in a file of somebody's own."""
+    return name.partition(":")[0].endswith(".py")
 
 
 def with_given(core: type[Core], base: type[Core], methods: list[str]) -> type[Core]:

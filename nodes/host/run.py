@@ -14,6 +14,7 @@ from nodes.host.clock import SkewedClock
 from nodes.host.config import ConfigError, HostConfig
 from nodes.host.control import Control
 from nodes.host.faults_rpc import RpcFaults
+from nodes.host.limits import limit_this_process
 from nodes.host.peers import Peers
 from nodes.host.process import Host
 from nodes.host.recorder import Recorder
@@ -23,7 +24,7 @@ from nodes.host.storage import Storage
 from nodes.host.stream_client import StreamCarrier
 from nodes.host.transports import TransportKind, transport_of
 from nodes.host.unsynced import UnsyncedStorage
-from nodes.loading import load_core
+from nodes.loading import is_file, load_core
 from nodes.timeline import CRASHED, STARTED
 
 
@@ -138,7 +139,10 @@ class Node:
 
 
 def read_core(config: HostConfig) -> type[Core]:
-    """By its name. Raises ConfigError when there is no such core."""
+    """By its name. Raises ConfigError when there is no such core. A process that loads a file of
+    somebody's own is limited from then on."""
+    if is_file(config.core):
+        limit_this_process()
     try:
         return load_core(config.core)
     except LookupError as error:
