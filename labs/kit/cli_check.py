@@ -366,7 +366,19 @@ def _short(path: Path) -> str:
 def _show_matrix(course: Course, jobs: int, *, as_json: bool) -> int:
     from labs.kit.grading.matrix import kill_matrix
 
-    matrix = kill_matrix(course, jobs=jobs)
+    live = sys.stderr.isatty()
+
+    def told(done: int, of: int) -> None:
+        if live:
+            sys.stderr.write(f"\r\x1b[K{done:,} of {of:,} trials of planted bugs")
+            sys.stderr.flush()
+
+    tell(
+        f"{len(course.mutants)} planted bugs against {len(course.checks)} checks: some minutes ..."
+    )
+    matrix = kill_matrix(course, jobs=jobs, told=told)
+    if live:
+        sys.stderr.write("\r\x1b[K")
     if as_json:
         print_json(matrix.to_json())
     else:

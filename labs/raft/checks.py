@@ -6,12 +6,13 @@ from typing import Any
 
 from labs.kit.grading.course import Check, Course, Part
 from labs.raft.advice import ADVICE
-from labs.raft.invariants import InvariantViolated, invariants
+from labs.raft.invariants import InvariantViolated, Logs, Terms, invariants
 from labs.raft.lab import LAB
 from labs.raft.mutants import MORE, MUTANTS
 from labs.raft.scenarios import SCENARIOS, SIM_SCENARIOS, Scenario
-from labs.raft.scenarios.table import sim_options
+from labs.raft.scenarios.table import PERSISTENCE, sim_options
 from nodes.cluster.api import ClusterSpec
+from nodes.sim.cluster import Observer
 
 GUIDE = "guide/raft.md"
 
@@ -137,6 +138,12 @@ def check_of(scenario: Scenario[Any]) -> Check:
     )
 
 
+def observers_of(check: Check) -> list[Observer]:
+    """The paper's invariants; that nothing is told before it is on disk is asked from part 3 on, or
+    a mistake in what is not yet learned would cost every point."""
+    return invariants() if check.part >= PERSISTENCE else [Terms(), Logs()]
+
+
 def spec_of(check: Check, core: str, seed: int, simulated: bool) -> ClusterSpec:
     """A cluster of nodes that run `core`, for one run of the check."""
     return BY_ID[check.id].spec(seed, simulated=simulated, core=core)
@@ -148,7 +155,7 @@ COURSE = Course(
     checks=tuple(map(check_of, BY_ID.values())),
     spec_of=spec_of,
     options_of=sim_options,
-    observers=invariants,
+    observers=observers_of,
     broken=(InvariantViolated,),
     reference=LAB.core,
     exercise="labs.raft.exercise:MyRaft",

@@ -56,9 +56,10 @@ class Course:
     """All that is graded in one lab.
 
     `spec_of(check, core, seed, simulated)` is the cluster of one run, whose nodes run `core`
-    (`module:Class`); `options_of(seed)` its virtual world; `observers` are fresh invariants, and
-    `broken` what they raise. `reference` and `exercise` name cores; `exercise_file` is where the
-    learner writes, relative to the lab's folder. `mutants` are the planted bugs, by name.
+    (`module:Class`); `options_of(seed)` its virtual world; `observers(check)` are fresh invariants
+    that are watched in it, and `broken` what they raise. `reference` and `exercise` name cores;
+    `exercise_file` is where the learner writes, relative to the lab's folder. `mutants` are the
+    planted bugs, by name.
     """
 
     lab: str
@@ -66,7 +67,7 @@ class Course:
     checks: tuple[Check, ...]
     spec_of: Callable[[Check, str, int, bool], ClusterSpec]
     options_of: Callable[[int], SimOptions]
-    observers: Callable[[], Sequence[Observer]]
+    observers: Callable[[Check], Sequence[Observer]]
     broken: tuple[type[Exception], ...]
     reference: str
     exercise: str

@@ -165,7 +165,7 @@ class Judge:
             watch.program(check),
             options=options,
             cores=self._cores(run.implementation, spec),
-            observers=[*self.course.observers(), Bounds()],
+            observers=[*self.course.observers(check), Bounds()],
         )
 
     def _on_processes(self, run: Run, check: Check, watch: _Watch) -> None:

@@ -53,7 +53,9 @@ CAUGHT_BY = {
     "next-index-never-backs-up": Catch("deposed-leaders-entries-vanish", "same log"),
     "votes-twice": Catch("split-votes-are-settled", "one vote a term"),
     "voted-for-not-persisted": Catch("votes-survive-crashes", "votes are durable"),
-    "quorum-too-small": Catch("minority-leader-commits-nothing", "majority holds"),
+    "quorum-too-small": Catch(
+        "minority-leader-commits-nothing", "majority holds", "without a majority nothing commits"
+    ),
     "reads-without-proof": Catch("deposed-leader-serves-no-reads", "no read"),
     "no-dedup": Catch("lost-responses-repeat-nothing", "holds b'1;2;3;'"),
     "snapshot-without-state": Catch("crashed-follower-gets-snapshot", "holds at"),
