@@ -25,6 +25,10 @@ SEEDS_MAX, JOBS_MAX = 100_000, 256
 REPLAYED = ("sim", "local", "compose")
 RUNTIMES = (*REPLAYED, "full")
 
+# About, on a machine with two cores: a schedule, a run on real nodes, and how many times as long
+# somebody's own code takes in its cage.
+SIMULATED_S, REAL_S, PLAYED = 0.05, 3.5, 2.0
+
 LabArgument = Annotated[str, typer.Argument(metavar="LAB", help="As `lab list` names it.")]
 MineFlag = Annotated[bool, typer.Option("--mine", help="Your own: labs/LAB/exercise.py.")]
 FileOption = Annotated[
@@ -249,11 +253,14 @@ def _graded(
 
     course, progress = order.course, subject.progress
     where = "in simulation" if order.runtime == "sim" else f"on {order.runtime} nodes"
-    count = len(order.checks)
-    tell(f"{course.lab}, {subject.label}, {where}: {count} check{'s' if count > 1 else ''}")
-    expected_s = {}
-    if progress is not None:
-        expected_s = progress.expected_s(course.lab)
+    expected_s = _expected_s(order, jobs)
+    if progress is not None and order.seeds is None and order.runtime == "sim":
+        expected_s |= progress.expected_s(course.lab)
+    count, whole_s = len(order.checks), sum(expected_s[one.id] for one in order.checks)
+    tell(
+        f"{course.lab}, {subject.label}, {where}: {count} check{'s' if count > 1 else ''}, "
+        f"about {max(1, round(whole_s))} s"
+    )
     out = sys.stderr if as_json else sys.stdout
     console = Console(
         course,
@@ -295,6 +302,17 @@ def _graded(
             f"interrupted after {len(results)} of {len(order.checks)} checks; nothing is left "
             "running"
         ) from None
+
+
+def _expected_s(order: Order, jobs: int) -> dict[str, float]:
+    """By check: about how long it takes where nobody has measured it yet."""
+    each_s = SIMULATED_S if order.runtime == "sim" else REAL_S
+    if not order.implementation.ours:
+        each_s *= PLAYED
+    return {
+        check.id: 0.0 if check.id in order.refusals else len(order.seeds_of(check)) * each_s / jobs
+        for check in order.checks
+    }
 
 
 def _tell(
