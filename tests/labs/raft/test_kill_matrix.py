@@ -54,7 +54,7 @@ CAUGHT_BY = {
     "votes-twice": Catch("split-votes-are-settled", "one vote a term"),
     "voted-for-not-persisted": Catch("votes-survive-crashes", "votes are durable"),
     "quorum-too-small": Catch(
-        "minority-leader-commits-nothing", "majority holds", "without a majority nothing commits"
+        "minority-leader-commits-nothing", "majority holds", "without a majority"
     ),
     "reads-without-proof": Catch("deposed-leader-serves-no-reads", "no read"),
     "no-dedup": Catch("lost-responses-repeat-nothing", "holds b'1;2;3;'"),
