@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,13 +11,11 @@ import typer
 
 from labs.kit.errors import ANSWER_IS_NO, COULD_NOT, DONE, LabError
 from labs.kit.output import JsonFlag, print_json, tell
-from labs.kit.session import home_folder
 
 if TYPE_CHECKING:
     from labs.kit.grading.course import Check, Course
     from labs.kit.grading.grade import Order, Result
-    from labs.kit.grading.judge import Implementation
-    from labs.kit.grading.progress import Progress
+    from labs.kit.grading.subject import Subject
     from labs.kit.predict import Predicted
 
 SEEDS_MAX, JOBS_MAX = 100_000, 256
@@ -93,6 +90,7 @@ def check(
     """
     from labs.kit.grading.course import load_course
     from labs.kit.grading.grade import combined
+    from labs.kit.grading.subject import Subject
 
     course = load_course(lab)
     jobs = jobs or os.cpu_count() or 1
@@ -104,7 +102,7 @@ def check(
         raise LabError("--mine, --file and --mutant exclude each other")
     if watch and (json or junit or predict or runtime != "sim"):
         raise LabError("--watch shows one check at a time, in simulation; leave the others out")
-    subject = _Subject(course, mine=mine, file=file, mutant=mutant)
+    subject = Subject(course, mine=mine, file=file, mutant=mutant)
     chosen = _chosen(course, only, part)
     if watch:
         from labs.kit.grading.watch import watch_file
@@ -127,84 +125,6 @@ def check(
     return _tell(course, subject, combined(results), junit, as_json=json)
 
 
-class _Subject:
-    """Who is judged, and what is remembered about it."""
-
-    def __init__(
-        self, course: Course, *, mine: bool, file: Path | None, mutant: str | None
-    ) -> None:
-        self.course, self.file = course, file
-        self.progress: Progress | None = None
-        self.suffix = ""
-        if mine:
-            from labs.kit.grading.progress import Progress
-
-            self.progress = Progress.load(home_folder())
-            self.file = _exercise_file(course)
-            self.suffix = " --mine"
-        elif file is not None:
-            self.suffix = f" --file {file}"
-        self.mutant = mutant
-        if mutant is not None:
-            self.suffix = f" --mutant {mutant}"
-            if mutant not in course.mutants:
-                from labs.kit.errors import nearest
-
-                raise LabError(
-                    f"--mutant {mutant}: {course.lab} has no such planted bug; "
-                    f"{nearest(mutant, course.mutants)}"
-                )
-
-    @property
-    def label(self) -> str:
-        """For people and documents."""
-        if self.file is not None:
-            return _short(self.file)
-        return "reference" if self.mutant is None else f"mutant {self.mutant}"
-
-    def watched_file(self) -> Path:
-        """What watch mode watches. Raises LabError when there is none."""
-        if self.file is None:
-            raise LabError("--watch is for your own code: add --mine, or --file FILE")
-        return self.file
-
-    def order(
-        self,
-        checks: list[Check],
-        runtime: str,
-        *,
-        seeds: int | None = None,
-        first_seed: int = 1,
-    ) -> Order:
-        """What to grade. Raises LabError when the file cannot be read."""
-        from labs.kit.grading.grade import Order
-
-        made = Order(self.course, self._ours(), checks, runtime, first_seed=first_seed, seeds=seeds)
-        if self.file is None:
-            return made
-        from labs.kit.grading.learner import prepare
-
-        prepared = prepare(self.course, self.file, self.label)
-        again = {}
-        if self.progress is not None and runtime == "sim":
-            again = {c.id: self.progress.failed_seeds(self.course.lab, c.id) for c in checks}
-        return replace(
-            made,
-            implementation=prepared.implementation,
-            refusals=prepared.refusals,
-            given=prepared.given,
-            again=again,
-        )
-
-    def _ours(self) -> Implementation:
-        from labs.kit.grading.judge import Implementation
-
-        if self.mutant is None:
-            return Implementation("reference", self.course.reference)
-        core = self.course.mutants[self.mutant]
-        return Implementation(self.label, f"{core.__module__}:{core.__qualname__}")
-
-
 def replay_check(
     lab: str,
     check_id: str,
@@ -221,6 +141,7 @@ def replay_check(
     from labs.kit.grading.grade import summed_up
     from labs.kit.grading.judge import Judge, Run
     from labs.kit.grading.report import explanation
+    from labs.kit.grading.subject import Subject
 
     course = load_course(lab)
     one = course.check(check_id)
@@ -228,7 +149,7 @@ def replay_check(
         raise LabError(f"--runtime {runtime}: expected one of {', '.join(REPLAYED)}")
     if not _fitting([one], runtime):
         raise LabError(f"{check_id} does not run in {runtime}: it judges single calls, or time")
-    subject = _Subject(course, mine=mine, file=file, mutant=mutant)
+    subject = Subject(course, mine=mine, file=file, mutant=mutant)
     order = subject.order([one], runtime)
     if one.id in order.refusals:
         raise LabError(" ".join(order.refusals[one.id]), ANSWER_IS_NO)
@@ -246,7 +167,7 @@ def replay_check(
 
 
 def _graded(
-    order: Order, subject: _Subject, jobs: int, predicted: Predicted | None, *, as_json: bool
+    order: Order, subject: Subject, jobs: int, predicted: Predicted | None, *, as_json: bool
 ) -> list[Result]:
     from labs.kit.grading.grade import Graders
     from labs.kit.grading.report import Console
@@ -317,7 +238,7 @@ def _expected_s(order: Order, jobs: int) -> dict[str, float]:
 
 def _tell(
     course: Course,
-    subject: _Subject,
+    subject: Subject,
     results: list[Result],
     junit: Path | None,
     *,
@@ -366,19 +287,6 @@ def _chosen(course: Course, only: str | None, part: int | None) -> list[Check]:
 
 def _fitting(checks: list[Check], runtime: str) -> list[Check]:
     return [check for check in checks if (check.simulated if runtime == "sim" else check.real)]
-
-
-def _exercise_file(course: Course) -> Path:
-    import labs
-
-    folder = Path(labs.__path__[0]) / course.lab.replace("-", "_")
-    return folder / course.exercise_file
-
-
-def _short(path: Path) -> str:
-    here = Path.cwd()
-    full = path.resolve()
-    return str(full.relative_to(here)) if full.is_relative_to(here) else str(path)
 
 
 def _show_matrix(course: Course, jobs: int, *, as_json: bool) -> int:
