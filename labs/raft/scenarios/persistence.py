@@ -102,6 +102,7 @@ async def acknowledged_entries_survive_crashes(cluster: Cluster) -> None:
     leader = await watch.leader()
     await writes.commit(leader, 5)
     index = await watch.converged()
+    await watch.wait(0.2)  # A view may be a moment ahead of the disk.
     await cluster.faults.power_cut(*cluster.nodes)
     watch.require_down(*cluster.nodes)
     for node in cluster.nodes:
