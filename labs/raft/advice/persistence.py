@@ -35,7 +35,7 @@ ADVICE: dict[str, Advice] = {
         2,
         "5.1, Figure 2",
         (
-            "Look at on_start and restore_log: what is in memory when a server has come up?",
+            "Look at restore_vote and restore_log: what is in memory when a server is up?",
             "Term, vote and log are read from disk; the state machine is rebuilt from the log as "
             "far as the leader says that it is committed.",
             "Take current_term and voted_for from the slot VOTE, entries from started.logs[LOG], "
