@@ -30,6 +30,11 @@ def is_file(name: str) -> bool:
     return name.partition(":")[0].endswith(".py")
 
 
+def core_name(core: type[Core]) -> str:
+    """By which `load_core` finds a core of ours again."""
+    return f"{core.__module__}:{core.__qualname__}"
+
+
 def with_given(core: type[Core], base: type[Core], methods: list[str]) -> type[Core]:
     """The core with these methods of another one in place of its own."""
     if not methods:

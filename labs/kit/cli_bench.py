@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from labs.kit.errors import DONE, LabError
+from labs.kit.options import LabArgument
 from labs.kit.output import JsonFlag, print_json, tell
 from labs.kit.text import visible
 
@@ -31,7 +32,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def bench(
-    lab: Annotated[str, typer.Argument(metavar="LAB", help="As `lab list` names it.")],
+    lab: LabArgument,
     rounds: Annotated[
         int | None,
         typer.Option(help="Rounds, all in turn in each. Default: 3, with --quick 2.", metavar="N"),

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from labs.kit.errors import ANSWER_IS_NO, COULD_NOT, DONE, LabError
+from labs.kit.options import JobsOption, LabArgument
 from labs.kit.output import JsonFlag, print_json, tell
+from labs.kit.text import counted
 
 if TYPE_CHECKING:
     from labs.kit.grading.course import Check, Course
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from labs.kit.grading.subject import Subject
     from labs.kit.predict import Predicted
 
-SEEDS_MAX, JOBS_MAX = 100_000, 256
+SEEDS_MAX = 100_000
 REPLAYED = ("sim", "local", "compose")
 RUNTIMES = (*REPLAYED, "full")
 
@@ -26,7 +28,6 @@ RUNTIMES = (*REPLAYED, "full")
 # somebody's own code takes in its cage.
 SIMULATED_S, REAL_S, PLAYED = 0.05, 3.5, 2.0
 
-LabArgument = Annotated[str, typer.Argument(metavar="LAB", help="As `lab list` names it.")]
 MineFlag = Annotated[bool, typer.Option("--mine", help="Your own: labs/LAB/exercise.py.")]
 FileOption = Annotated[
     Path | None, typer.Option("--file", help="Somebody's exercise file.", metavar="FILE")
@@ -65,10 +66,7 @@ def check(
     first: Annotated[
         int, typer.Option("--from", min=0, max=2**53, help="The first seed.", metavar="S")
     ] = 1,
-    jobs: Annotated[
-        int | None,
-        typer.Option(min=1, max=JOBS_MAX, help="Processes. Default: one a core.", metavar="J"),
-    ] = None,
+    jobs: JobsOption = None,
     watch: Annotated[
         bool, typer.Option("--watch", help="Again whenever you save: quick, in simulation.")
     ] = False,
@@ -118,7 +116,9 @@ def check(
         predicted = ask_before_checks(course.lab, names, subject.progress)
     results: list[Result] = []
     for one in runtimes:
-        order = subject.order(_fitting(chosen, one), one, seeds=seeds, first_seed=first)
+        order = subject.order(
+            [found for found in chosen if found.runs_in(one)], one, seeds=seeds, first_seed=first
+        )
         results += _graded(order, subject, jobs, predicted, as_json=json)
     if not results:
         raise LabError(f"none of these checks runs in {runtime}; leave --runtime out")
@@ -147,7 +147,7 @@ def replay_check(
     one = course.check(check_id)
     if runtime not in REPLAYED:
         raise LabError(f"--runtime {runtime}: expected one of {', '.join(REPLAYED)}")
-    if not _fitting([one], runtime):
+    if not one.runs_in(runtime):
         raise LabError(f"{check_id} does not run in {runtime}: it judges single calls, or time")
     subject = Subject(course, mine=mine, file=file, mutant=mutant)
     order = subject.order([one], runtime)
@@ -179,7 +179,7 @@ def _graded(
         expected_s |= progress.expected_s(course.lab)
     count, whole_s = len(order.checks), sum(expected_s[one.id] for one in order.checks)
     tell(
-        f"{course.lab}, {subject.label}, {where}: {count} check{'s' if count > 1 else ''}, "
+        f"{course.lab}, {subject.label}, {where}: {counted(count, 'check')}, "
         f"about {max(1, round(whole_s))} s"
     )
     out = sys.stderr if as_json else sys.stdout
@@ -283,10 +283,6 @@ def _chosen(course: Course, only: str | None, part: int | None) -> list[Check]:
         number = course.part(part).number
         return [check for check in course.checks if check.part == number]
     return list(course.checks)
-
-
-def _fitting(checks: list[Check], runtime: str) -> list[Check]:
-    return [check for check in checks if (check.simulated if runtime == "sim" else check.real)]
 
 
 def _show_matrix(course: Course, jobs: int, *, as_json: bool) -> int:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from labs.kit.errors import DONE, LabError
+from labs.kit.options import LabArgument
 from labs.kit.output import JsonFlag, print_json, tell
 from labs.kit.session import SessionFolder, home_folder
+from labs.kit.text import from_here
 
 if TYPE_CHECKING:
     from labs.kit.grading.course import Check, Course
     from labs.kit.grading.progress import Progress
-
-LabArgument = Annotated[str, typer.Argument(metavar="LAB", help="As `lab list` names it.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -105,11 +104,11 @@ def reset(
         print_json(document | {"kept": None if kept is None else str(kept)})
         return DONE
     if kept is not None:
-        tell(f"the old file is kept: {_short(kept)}")
+        tell(f"the old file is kept: {from_here(kept)}")
     filled = {1: "all blank", 2: "part 1 is filled in"}.get(
         number, f"parts 1 to {number - 1} are filled in"
     )
-    print(f"{_short(file)}: fresh; {filled}")
+    print(f"{from_here(file)}: fresh; {filled}")
     print(f"next: lab check {course.lab} --mine --part {number} --watch")
     return DONE
 
@@ -123,9 +122,3 @@ def _first_not_passed(course: Course, progress: Progress) -> Check:
         f"you have passed every check of {course.lab}; for a hint all the same, name one: "
         f"lab hint {course.lab} {course.checks[0].id}"
     )
-
-
-def _short(path: Path) -> str:
-    here = Path.cwd()
-    full = path.resolve()
-    return str(full.relative_to(here)) if full.is_relative_to(here) else str(path)

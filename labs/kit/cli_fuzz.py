@@ -14,10 +14,10 @@ from labs.kit.errors import ANSWER_IS_NO, COULD_NOT, DONE, LabError
 from labs.kit.fuzz_options import (
     SEED_MAX,
     DurationOption,
-    LabArgument,
     MutantOption,
     duration_ms_of,
 )
+from labs.kit.options import JobsOption, LabArgument
 from labs.kit.output import JsonFlag, print_json, tell
 from labs.kit.session import home_folder
 from labs.kit.text import visible
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from labs.kit.fuzz.target import FuzzTarget
 
 SEEDS_DEFAULT, SEEDS_MAX = 300, 10_000_000
-JOBS_MAX = 256
 
 
 def add_to(app: typer.Typer) -> None:
@@ -45,10 +44,7 @@ def fuzz(
     first: Annotated[
         int, typer.Option("--from", min=0, max=SEED_MAX, help="The first seed.", metavar="S")
     ] = 0,
-    jobs: Annotated[
-        int | None,
-        typer.Option(min=1, max=JOBS_MAX, help="Processes. Default: one a core.", metavar="J"),
-    ] = None,
+    jobs: JobsOption = None,
     limit: Annotated[
         str | None,
         typer.Option("--time", help="Begin no seed after this, as 5min.", metavar="DURATION"),

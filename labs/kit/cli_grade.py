@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from labs.kit.errors import DONE, LabError
+from labs.kit.options import JobsOption
 from labs.kit.output import JsonFlag, print_json, tell
 from labs.kit.text import visible
 
@@ -69,10 +70,7 @@ def grade(
         int | None,
         typer.Option(min=1, max=100_000, help="Schedules a check. Default: its own.", metavar="N"),
     ] = None,
-    jobs: Annotated[
-        int | None,
-        typer.Option(min=1, max=256, help="Processes. Default: one a core.", metavar="J"),
-    ] = None,
+    jobs: JobsOption = None,
     table: Annotated[
         Path | None, typer.Option("--csv", help="Write the table as CSV as well.", metavar="FILE")
     ] = None,
@@ -163,7 +161,7 @@ def _graded(
         return Graded(name, file, error=error.message)
     results: list[Result] = []
     for runtime in runtimes:
-        fitting = [c for c in course.checks if (c.simulated if runtime == "sim" else c.real)]
+        fitting = [check for check in course.checks if check.runs_in(runtime)]
         order = Order(
             course,
             prepared.implementation,

@@ -12,10 +12,10 @@ from labs.kit.errors import ANSWER_IS_NO, COULD_NOT, DONE, LabError
 from labs.kit.fuzz_options import (
     SEED_MAX,
     DurationOption,
-    LabArgument,
     MutantOption,
     duration_ms_of,
 )
+from labs.kit.options import LabArgument
 from labs.kit.output import JsonFlag, print_json, tell
 from labs.kit.text import visible
 

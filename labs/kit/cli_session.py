@@ -10,6 +10,7 @@ import typer
 
 from labs.kit.api_client import ConductorClient, connect
 from labs.kit.errors import COULD_NOT, DONE, LabError
+from labs.kit.options import LabArgument
 from labs.kit.output import JsonFlag, print_json, tell
 from labs.kit.session import SessionFolder, home_folder
 
@@ -23,7 +24,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def up(
-    lab: Annotated[str, typer.Argument(metavar="LAB", help="As `lab list` names it.")],
+    lab: LabArgument,
     nodes: Annotated[
         int | None, typer.Option("--nodes", metavar="N", help="How many nodes; default: the lab's.")
     ] = None,

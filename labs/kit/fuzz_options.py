@@ -12,7 +12,6 @@ from labs.kit.errors import LabError
 SEED_MAX = 2**53
 DURATION_MS_MIN, DURATION_MS_MAX = 1, 3_600_000
 
-LabArgument = Annotated[str, typer.Argument(metavar="LAB", help="As `lab list` names it.")]
 MutantOption = Annotated[
     str | None,
     typer.Option(help="With this planted bug in every node; `list` shows them.", metavar="NAME"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import time
 import unicodedata
+from pathlib import Path
 from typing import Any
 
 # Cc: controls such as ESC; Cf: format characters such as right-to-left overrides; Cs: lone
@@ -38,6 +39,12 @@ def bytes_to_json(value: bytes, name: str = "value") -> dict[str, Any]:
             name: value.decode("utf-8", "backslashreplace"),
             f"{name}_base64": base64.b64encode(value).decode("ascii"),
         }
+
+
+def from_here(path: Path) -> str:
+    """A path as one would write it from here; as it was given when it lies elsewhere."""
+    here, full = Path.cwd(), path.resolve()
+    return str(full.relative_to(here)) if full.is_relative_to(here) else str(path)
 
 
 def counted(number: int, what: str) -> str:

@@ -13,6 +13,7 @@ from labs.kit.registry import load_lab
 from labs.kit.schedule import Schedule
 from nodes.cluster.api import ClusterSpec
 from nodes.core import Core, Effect, Event, NodeId
+from nodes.loading import core_name
 from nodes.sim.cluster import Observer, SimCluster, SimOptions
 
 DURATION_MS: Final = 20_000
@@ -98,7 +99,7 @@ class FuzzTarget:
         if mutant is None:
             return spec
         core = self.mutants[mutant]
-        name = f"{core.__module__}:{core.__qualname__}"
+        name = core_name(core)
         return replace(spec, nodes=tuple(replace(node, core=name) for node in spec.nodes))
 
     def check_mutant(self, mutant: str | None) -> None:

@@ -50,6 +50,10 @@ class Check:
     simulated: bool = True
     real: bool = True
 
+    def runs_in(self, runtime: str) -> bool:
+        """It makes sense there: in `sim`, or on nodes of their own."""
+        return self.simulated if runtime == "sim" else self.real
+
 
 @dataclass(frozen=True)
 class Course:

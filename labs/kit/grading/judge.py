@@ -32,14 +32,13 @@ PICTURE_LINES: Final = 30
 @dataclass(frozen=True, slots=True)
 class Implementation:
     """What is judged. `core` is `module:Class`, ours; or `file` is the learner's, with its class,
-    of which the methods in `given` are taken from the reference. `digest` is of the file's text:
-    after a save it is another implementation."""
+    of which the methods in `given` are taken from the reference. The player reads a file that
+    was saved anew."""
 
     label: str
     core: str = ""
     file: Path | None = None
     class_name: str = ""
-    digest: str = ""
     given: tuple[str, ...] = ()
 
     @property

@@ -3,7 +3,6 @@ taken from the reference in the meantime."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +24,6 @@ class Prepared:
     implementation: Implementation
     refusals: Mapping[str, tuple[str, str]]
     given: Mapping[int, tuple[str, ...]]
-    blanks: Mapping[str, int]  # methods that are not written yet, with their lines
 
 
 def exercise_parts(reference: str) -> dict[str, int]:
@@ -46,17 +44,12 @@ def prepare(course: Course, file: Path, label: str = "") -> Prepared:
     shown = label or str(file)
     class_name = course.exercise.partition(":")[2]
     inspection = inspect(source, shown, class_name, parts)
-    implementation = Implementation(
-        shown,
-        file=file.resolve(),
-        class_name=class_name,
-        digest=hashlib.blake2b(source.encode(), digest_size=16).hexdigest(),
-    )
+    implementation = Implementation(shown, file=file.resolve(), class_name=class_name)
     refusals: dict[str, tuple[str, str]] = {}
     if inspection.problems:
         line, message = inspection.problems[0]
         refused = message, f"{shown}:{line}"
-        return Prepared(implementation, {c.id: refused for c in course.checks}, {}, {})
+        return Prepared(implementation, {c.id: refused for c in course.checks}, {})
     blanks = inspection.blanks
     for check in course.checks:
         missing = [name for name in blanks if parts[name] <= check.part]
@@ -68,7 +61,7 @@ def prepare(course: Course, file: Path, label: str = "") -> Prepared:
         part.number: tuple(sorted(name for name in blanks if parts[name] > part.number))
         for part in course.parts
     }
-    return Prepared(implementation, refusals, given, blanks)
+    return Prepared(implementation, refusals, given)
 
 
 def _read(file: Path) -> str:

@@ -16,6 +16,7 @@ from labs.kit.grading.course import Check, Course, load_course
 from labs.kit.grading.judge import Implementation, Judge, Run
 from labs.kit.text import counted
 from labs.kit.workers import TaskFailed, WorkerDied, Workers
+from nodes.loading import core_name
 
 TOLD_EVERY_S: Final = 0.5
 MARKS: Final = {"caught": "x", "missed": ".", "unknown": "?"}
@@ -161,7 +162,7 @@ def kill_matrix(
     """Every planted bug (or those named) against every simulated check (or these). `told` hears how
     many trials are done, of how many that are known to be wanted. Raises LabError when a worker
     process fails."""
-    columns = tuple(check for check in checks or course.checks if check.simulated)
+    columns = tuple(check for check in checks or course.checks if check.runs_in("sim"))
     rows = tuple(mutants) or tuple(course.mutants)
     faults = {name: _fault(course, name) for name in rows}
     cells: dict[tuple[str, str], Cell] = {}
@@ -205,7 +206,7 @@ def begin(lab: str) -> Callable[[Trial], Cell]:
 
     def run(trial: Trial) -> Cell:
         core = course.mutants[trial.mutant]
-        bug = Implementation(trial.mutant, f"{core.__module__}:{core.__qualname__}")
+        bug = Implementation(trial.mutant, core_name(core))
         proved = 0
         for tried, seed in enumerate(trial.seeds, 1):
             outcome = judge.run(Run(trial.check, seed, bug))

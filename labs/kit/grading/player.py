@@ -17,7 +17,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from importlib import import_module, util
+from importlib import util
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -28,6 +28,7 @@ from labs.kit.grading.remote_core import RemoteCore
 from labs.kit.grading.wire import Channel, Closed, Types
 from nodes.cluster.api import ClusterSpec
 from nodes.core import Core, NodeId
+from nodes.loading import load_core
 from protos import step_pb2 as pb
 
 STEP_CPU_S: Final = 2.0  # of a step, which takes a thousandth of that
@@ -77,8 +78,7 @@ class Player:
             "step_cpu_s": step_cpu_s,
         }
         self._step_wall_s = step_wall_s
-        module, _, name = base.partition(":")
-        self._base: type[Core] = getattr(import_module(module), name)
+        self._base = load_core(base)
         self._played: tuple[int, int] | None = None  # which version of the file
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: Channel | None = None

@@ -14,6 +14,8 @@ from labs.kit.grading.learner import prepare
 from labs.kit.grading.progress import Progress
 from labs.kit.grading.skeleton import exercise_path
 from labs.kit.session import home_folder
+from labs.kit.text import from_here
+from nodes.loading import core_name
 
 
 class Subject:
@@ -44,7 +46,7 @@ class Subject:
     def label(self) -> str:
         """For people and documents."""
         if self.file is not None:
-            return _short(self.file)
+            return from_here(self.file)
         return "reference" if self.mutant is None else f"mutant {self.mutant}"
 
     def watched_file(self) -> Path:
@@ -81,10 +83,4 @@ class Subject:
         if self.mutant is None:
             return Implementation("reference", self.course.reference)
         core = self.course.mutants[self.mutant]
-        return Implementation(self.label, f"{core.__module__}:{core.__qualname__}")
-
-
-def _short(path: Path) -> str:
-    here = Path.cwd()
-    full = path.resolve()
-    return str(full.relative_to(here)) if full.is_relative_to(here) else str(path)
+        return Implementation(self.label, core_name(core))

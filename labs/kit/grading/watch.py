@@ -41,7 +41,7 @@ def watch_file(
     if not file.is_file():
         raise LabError(f"{file} is not there; `lab reset {course.lab}` writes a fresh one")
     view = _View(course, progress, suffix)
-    simulated = [check for check in checks if check.simulated]
+    simulated = [check for check in checks if check.runs_in("sim")]
     pressed = ""
     try:
         # The processes stay from save to save: to start them takes longer than to check.

@@ -21,6 +21,7 @@ from labs.kit.grading.skeleton import Marked, marked_methods, skeleton
 from labs.raft.checks import COURSE
 from labs.raft.experiments import EXPERIMENTS
 from nodes.cores.raft import Raft
+from nodes.loading import core_name
 from protos import kv_pb2 as kv
 from protos import raft_pb2 as pb
 
@@ -153,7 +154,7 @@ def test_the_course_counts_its_methods() -> None:
 def test_what_the_course_shows_failing_fails(check_id: str, mutant: str) -> None:
     """Within the schedules that the command tries."""
     core = COURSE.mutants[mutant]
-    planted = Implementation(mutant, f"{core.__module__}:{core.__qualname__}")
+    planted = Implementation(mutant, core_name(core))
     seeds = range(1, COURSE.check(check_id).seeds + 1)
     with Judge(COURSE) as judge:
         assert "fail" in (judge.run(Run(check_id, seed, planted)).verdict for seed in seeds)

@@ -10,6 +10,7 @@ from labs.kit.errors import LabError
 from labs.kit.grading.judge import Implementation, Judge, Run
 from labs.kit.grading.matrix import kill_matrix
 from labs.raft.checks import COURSE
+from nodes.loading import core_name
 from tests.support.seeds import is_full
 
 REPEATS = 5  # with seeds that no other repeat has
@@ -105,7 +106,7 @@ CAUGHT_BY = {
 def first_failure(judge: Judge, mutant: str, check_id: str, first_seed: int) -> str:
     """What a normal grade says about a planted bug; nothing when every schedule passes."""
     core = COURSE.mutants[mutant]
-    bug = Implementation(mutant, f"{core.__module__}:{core.__qualname__}")
+    bug = Implementation(mutant, core_name(core))
     for seed in range(first_seed, first_seed + COURSE.check(check_id).seeds):
         outcome = judge.run(Run(check_id, seed, bug))
         if outcome.verdict == "fail":

@@ -7,6 +7,7 @@ import pytest
 from labs.kit.grading.judge import Implementation, Judge, Run
 from labs.raft.checks import COURSE
 from nodes.cores.raft import Raft
+from nodes.loading import core_name
 from tests.support.plausible import HastyRaft, LongestLogRaft
 from tests.support.seeds import is_full
 
@@ -37,7 +38,7 @@ LONGEST_LOG_KEEPS = (
 
 def first_failure(judge: Judge, core: type[Raft], check_id: str, seeds: int) -> str:
     """What is said about it on the first schedule that fails; nothing when all pass."""
-    handed_in = Implementation(core.__name__, f"{core.__module__}:{core.__qualname__}")
+    handed_in = Implementation(core.__name__, core_name(core))
     for seed in range(1, seeds + 1):
         outcome = judge.run(Run(check_id, seed, handed_in))
         assert outcome.verdict != "unknown", outcome.observed
