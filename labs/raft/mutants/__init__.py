@@ -53,6 +53,7 @@ MORE: dict[str, type[Raft]] = {
     "never-snapshots": snapshots.NeverSnapshots,
     "snapshot-not-saved": snapshots.SnapshotNotSaved,
     "collects-every-chunk": snapshots.CollectsEveryChunk,
+    "installs-old-snapshots": snapshots.InstallsOldSnapshots,
     "sends-snapshot-without-state": snapshots.SendsSnapshotWithoutState,
     "reads-with-old-proof": service.ReadsWithOldProof,
     "forgets-waiting-clients": service.ForgetsWaitingClients,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from google.protobuf.message import Message
 
+from nodes.core import Caller, handles
 from nodes.cores.raft import Raft
 from nodes.cores.raft.snapshots import SNAPSHOT
 from protos import raft_pb2 as pb
@@ -32,6 +33,20 @@ class CollectsEveryChunk(Raft):
         super().collect(request)
         if request.offset < held == len(self.incoming.data):
             self.incoming.data += request.data
+
+
+class InstallsOldSnapshots(Raft):
+    """Installs a snapshot that comes late, and goes back to what that holds."""
+
+    @handles(pb.InstallSnapshotRequest)
+    def install_snapshot(
+        self, request: pb.InstallSnapshotRequest, caller: Caller
+    ) -> pb.InstallSnapshotResponse:
+        """Takes any snapshot for newer than what it has committed."""
+        committed, self.commit_index = self.commit_index, 0
+        response = super().install_snapshot(request, caller)
+        self.commit_index = self.commit_index or committed
+        return response
 
 
 class SendsSnapshotWithoutState(Raft):

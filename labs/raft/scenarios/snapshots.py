@@ -50,9 +50,9 @@ async def crashed_follower_gets_snapshot(cluster: Cluster) -> None:
 async def crashed_follower_gets_snapshot_with_lost_calls(cluster: Cluster) -> None:
     """A snapshot gets through to a restarted server though calls are lost, doubled and late."""
     await cluster.faults.lose(10)  # InstallUnCrash; 4C SnapshotUnreliableRecover
-    await cluster.faults.duplicate(50)
+    await cluster.faults.duplicate(90)
     await cluster.faults.reorder(30, hold_ms=30)
-    await lag(cluster, crash=True)
+    await lag(cluster, crash=True, late_ms=120)
 
 
 async def all_restart_from_snapshots(cluster: Cluster) -> None:
@@ -122,8 +122,9 @@ async def logs_are_short(watch: Watch) -> None:
         expect(count <= longest, f"{node} keeps at most {longest} entries", f"{count}")
 
 
-async def lag(cluster: Cluster, *, crash: bool) -> None:
-    """Twice: a server misses more than the others keep, returns, and must get a snapshot."""
+async def lag(cluster: Cluster, *, crash: bool, late_ms: int = 0) -> None:
+    """Twice: a server misses more than the others keep, returns, and must get a snapshot. What the
+    others send it then takes up to `late_ms`, so that calls overtake each other."""
     watch = Watch(cluster)
     writes = Writes(watch, value_bytes=60)
     for turn in range(2):
@@ -138,6 +139,9 @@ async def lag(cluster: Cluster, *, crash: bool) -> None:
             await cluster.faults.isolate(late)
         await fill(watch, writes, late, missing, after_term=term)
         await restore_links(watch)  # Calls that get lost go on getting lost.
+        if late_ms:
+            for node in watch.others(late):
+                await cluster.faults.delay(node, late, late_ms // 2, late_ms // 2, one_way=True)
         await writes.commit_anyhow(5)  # What comes late then meets a server that has gone on.
         await watch.converged()
         view = await watch.seen(late)

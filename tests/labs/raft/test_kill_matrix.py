@@ -83,6 +83,9 @@ CAUGHT_BY = {
     "never-snapshots": Catch("logs-stay-short", "entries"),
     "snapshot-not-saved": Catch("second-restart-loses-nothing", "does not hold"),
     "collects-every-chunk": Catch("lagging-follower-gets-snapshot-with-lost-calls", "same log"),
+    "installs-old-snapshots": Catch(
+        "crashed-follower-gets-snapshot-with-lost-calls", "commit_index never goes back"
+    ),
     "sends-snapshot-without-state": Catch("lagging-follower-gets-snapshot", "holds at"),
     "reads-with-old-proof": Catch("former-leader-serves-no-stale-reads", "serves no read before"),
     "forgets-waiting-clients": Catch("waiting-clients-hear-the-end", "clients hear"),
