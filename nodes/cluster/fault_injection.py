@@ -11,7 +11,7 @@ import contextlib
 import zlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, TypeVar
 
 from nodes.cluster import fault_kinds as kinds
 from nodes.cluster.api import CLIENT, NodeState, RpcFault, RuntimeFailure, World
@@ -20,6 +20,8 @@ from nodes.cluster.fault_rules import raise_all, state_refusal, wanted_links
 from nodes.cluster.link_faults import LinkFault
 from nodes.cluster.node_faults import CallFault, Heal, NodeFault, Skew
 from nodes.core import NodeId
+
+T = TypeVar("T")
 
 # What acts on a stream of bytes has nothing to act on where messages are objects.
 _BYTE_STREAM_KINDS: Final = frozenset({"slice", "slow-close", "limit", "reset", "bandwidth"})
@@ -240,26 +242,27 @@ class Injector:
     async def _heal(self) -> None:
         failures: dict[str, BaseException] = {}
 
-        async def attempt(what: str, action: Awaitable[None]) -> None:
+        # Takes no coroutine: a task that is cancelled before it begins would never await that.
+        async def attempt(what: str, act: Callable[[T], Awaitable[None]], on: T) -> None:
             try:
-                await action
+                await act(on)
             except Exception as failure:  # whatever it is, the rest has to be healed
                 failures[what] = failure
 
         earlier, nodes = self.active, self._world.nodes
         self.active = [entry for entry in earlier if isinstance(entry.fault, NodeFault)]
         self._forget_nodes(nodes, Skew)
-        await attempt("links", self._world.set_links({}))
+        await attempt("links", self._world.set_links, {})
         for node in nodes:
             if self._state(node) is NodeState.PAUSED:
-                await attempt(f"{node} (resume)", self._resume(node))
+                await attempt(f"{node} (resume)", self._resume, node)
         down = [node for node in nodes if self._state(node) is NodeState.DOWN]
-        await asyncio.gather(*(attempt(f"{node} (start)", self._start(node)) for node in down))
+        await asyncio.gather(*(attempt(f"{node} (start)", self._start, node) for node in down))
         for node in (*nodes, CLIENT):
             if node in self._calls_touched:
-                await attempt(f"{node} (calls)", self._set_calls(node))
+                await attempt(f"{node} (calls)", self._set_calls, node)
             if node in self._clocks_touched:
-                await attempt(f"{node} (clock)", self._set_clock(node))
+                await attempt(f"{node} (clock)", self._set_clock, node)
         up = tuple(node for node in nodes if self._state(node) is NodeState.UP)
         self._forget_nodes(up, kinds.Kill, kinds.PowerCut, kinds.Pause)
         self._keep_unhealed(earlier, links_failed="links" in failures)

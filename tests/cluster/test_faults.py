@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 from typing import Any
 
 import pytest
@@ -357,6 +359,20 @@ class TestHealing:
         await faults.heal()
         assert faults.active() == []
         assert set(world.states.values()) == {NodeState.UP}
+
+    @pytest.mark.filterwarnings("always:coroutine .* was never awaited:RuntimeWarning")
+    async def test_a_healing_that_is_cancelled_leaves_nothing_unawaited(
+        self, faults: Faults, recwarn: pytest.WarningsRecorder
+    ) -> None:
+        """As when a check fails while several nodes are about to start."""
+        await faults.kill("n1", "n2", "n3")
+        healing = asyncio.create_task(faults.heal())
+        await asyncio.sleep(0)  # Its starts are tasks by now, and none has begun.
+        healing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await healing
+        gc.collect()
+        assert [str(warning.message) for warning in recwarn] == []
 
 
 class TestChecks:
