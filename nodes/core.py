@@ -142,10 +142,16 @@ Event: TypeAlias = Started | Requested | Responded | CallFailed | TimerFired
 
 @dataclass(frozen=True, slots=True)
 class Save:
-    """Replace the slot's content."""
+    """Replace the slot's content. An empty message removes the slot: the next start does not find
+    it, and a default message stands for it as well."""
 
     slot: str
     state: Message
+
+    @property
+    def removes(self) -> bool:
+        """Whether the slot is gone after it."""
+        return self.state.ByteSize() == 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,7 +347,8 @@ class Core:
         self._effects.append(Respond(caller, copy_of(response)))
 
     def save(self, slot: str, state: Message) -> None:
-        """Replaces the slot's content, durably before any later effect."""
+        """Replaces the slot's content, durably before any later effect; an empty message removes
+        the slot."""
         self._effects.append(Save(slot, copy_of(state)))
 
     def append(self, log: str, first_index: int, entries: Sequence[Message]) -> None:

@@ -11,7 +11,6 @@ Not thread-safe: use it from one thread at a time.
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
@@ -28,7 +27,15 @@ from nodes.core import (
     Started,
     Truncate,
 )
-from nodes.host.recovery import FORMAT, Bound, Recovery, StorageDamaged, checksum, damaged
+from nodes.host.recovery import (
+    FORMAT,
+    Bound,
+    Recovery,
+    SlotTally,
+    StorageDamaged,
+    checksum,
+    damaged,
+)
 from nodes.host.rpc import MessageTypes
 
 __all__ = ["Storage", "StorageDamaged", "StorageFailed", "moved_bound"]
@@ -107,6 +114,7 @@ class Storage:
         self._wiped = wiped
         self._bounds: dict[str, Bound] = {}
         self._slots: set[str] = set()
+        self._tally = SlotTally()
         self.merged_through = 0  # of a side file; see nodes.host.unsynced
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -148,7 +156,7 @@ class Storage:
         return database
 
     def _create(self, database: sqlite3.Connection) -> None:
-        meta = {"format": FORMAT, "node": self.node, "lab": self.lab, "slots": "[]"}
+        meta = {"format": FORMAT, "node": self.node, "lab": self.lab, "slots": str(SlotTally())}
         if self._wiped:
             meta["wiped"] = "1"
         # One transaction: a node killed while it creates its file leaves none or all of it.
@@ -166,6 +174,7 @@ class Storage:
         found = Recovery(self._database, self.path, node=self.node, lab=self.lab, types=self._types)
         self._bounds = dict(found.bounds)
         self._slots = set(found.slots)
+        self._tally = SlotTally.of(found.slots)
         self._wiped = "wiped" in found.meta
         self.merged_through = int(found.meta.get("merged_through", "0"))
         return Started(found.slots, found.logs, amnesia=self._wiped)
@@ -180,16 +189,16 @@ class Storage:
         Raises StorageFailed when the disk does not take it, and ValueError, with nothing written,
         for an order that a log cannot carry out: that is a bug of the core.
         """
-        bounds, slots = dict(self._bounds), dict[str, Message]()
+        bounds, saves = dict(self._bounds), dict[str, Save]()
         try:
             self._database.execute("BEGIN IMMEDIATE")
             for effect in effects:
                 if isinstance(effect, Save):
-                    slots[effect.slot] = effect.state  # only the last one of a commit counts
+                    saves[effect.slot] = effect  # only the last one of a commit counts
                 else:
                     self._write_log(effect, bounds)
             self._write_bounds(bounds)
-            self._write_slots(slots)
+            tally = self._write_slots(saves.values())
             if merged_through is not None:
                 _put_meta(self._database, "merged_through", str(merged_through))
             if self._wiped:
@@ -207,7 +216,9 @@ class Storage:
             raise
         self._wiped = False
         self._bounds = bounds
-        self._slots |= slots.keys()
+        self._tally = tally
+        for save in saves.values():
+            (self._slots.discard if save.removes else self._slots.add)(save.slot)
         if merged_through is not None:
             self.merged_through = merged_through
 
@@ -240,18 +251,28 @@ class Storage:
                 rows,
             )
 
-    def _write_slots(self, slots: dict[str, Message]) -> None:
-        for name, state in slots.items():
-            type_name, value = state.DESCRIPTOR.full_name, state.SerializeToString()
-            self._database.execute(
-                "INSERT INTO slots (name, type, value, checksum) VALUES (?,?,?,?) "
-                "ON CONFLICT (name) DO UPDATE SET "
-                "type=excluded.type, value=excluded.value, checksum=excluded.checksum",
-                (name, type_name, value, checksum(name, type_name, value)),
-            )
-        if not slots.keys() <= self._slots:
-            names = json.dumps(sorted(self._slots | slots.keys()))
-            _put_meta(self._database, "slots", names)
+    def _write_slots(self, saves: Iterable[Save]) -> SlotTally:
+        tally = self._tally
+        for save in saves:
+            known = save.slot in self._slots
+            if save.removes:
+                self._database.execute("DELETE FROM slots WHERE name=?", (save.slot,))
+                tally = tally.without(save.slot) if known else tally
+            else:
+                self._put_slot(save.slot, save.state)
+                tally = tally if known else tally.plus(save.slot)
+        if tally != self._tally:
+            _put_meta(self._database, "slots", str(tally))
+        return tally
+
+    def _put_slot(self, name: str, state: Message) -> None:
+        type_name, value = state.DESCRIPTOR.full_name, state.SerializeToString()
+        self._database.execute(
+            "INSERT INTO slots (name, type, value, checksum) VALUES (?,?,?,?) "
+            "ON CONFLICT (name) DO UPDATE SET "
+            "type=excluded.type, value=excluded.value, checksum=excluded.checksum",
+            (name, type_name, value, checksum(name, type_name, value)),
+        )
 
     def sync(self) -> None:
         """Nothing to do: every commit is synced."""

@@ -96,6 +96,8 @@ class SimDisk:
 
     def _carry_out(self, effect: DurableEffect) -> None:
         match effect:
+            case Save(slot) if effect.removes:
+                self._slots.pop(slot, None)
             case Save(slot, state):
                 self._slots[slot] = state
             case Append(name, first_index, entries):

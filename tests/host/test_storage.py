@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nodes.core import Append, Discard, DurableEffect, Save, Started, Truncate
+from nodes.host.recovery import checksum
 from nodes.host.rpc import MessageTypes
 from nodes.host.storage import Storage, StorageDamaged, StorageFailed
 from nodes.host.unsynced import UNSYNCED_BYTES_MAX, UnsyncedStorage, read_records, write_record
@@ -56,6 +57,8 @@ class Model:
         if isinstance(effect, Save):
             assert isinstance(effect.state, pb.Counter)
             self.slots[effect.slot] = effect.state.total
+            if effect.state.total == 0:
+                del self.slots[effect.slot]
             return
         first, entries = self.logs.get(effect.log, (1, []))
         match effect:
@@ -89,7 +92,7 @@ def what_it_holds(started: Started) -> tuple[dict[str, int], dict[str, tuple[int
     return slots, logs
 
 
-NUMBERS = st.integers(0, 2**64 - 1)
+NUMBERS = st.just(0) | st.integers(0, 2**64 - 1)
 ORDERS = st.lists(
     st.tuples(
         st.sampled_from(["save", "append", "truncate", "discard", "commit", "reopen"]),
@@ -138,6 +141,37 @@ def test_storage_holds_what_a_dict_would(
             storage = opener(folder)
             assert what_it_holds(storage.load()) == (model.slots, model.logs)
     storage.close()
+
+
+@pytest.mark.parametrize("opener", [open_storage, open_unsynced])
+def test_an_empty_message_removes_the_slot(opener: Opener, tmp_path: Path) -> None:
+    """Its row is gone, whether it was saved in an earlier commit, in the same one, or never; and
+    the slot can be saved again."""
+    with contextlib.closing(opener(tmp_path)) as storage:
+        storage.load()
+        storage.commit([Save("kept", counter(1)), Save("old", counter(2))])
+        storage.commit([Save("new", counter(3)), Save("new", counter(0)), Save("old", counter(0))])
+        storage.commit([Save("never", counter(0)), Save("again", counter(0))])
+        storage.commit([Save("again", counter(4))])
+    with contextlib.closing(opener(tmp_path)) as storage:
+        assert what_it_holds(storage.load())[0] == {"kept": 1, "again": 4}
+    with shell(tmp_path) as database:
+        names = database.execute("SELECT name FROM slots ORDER BY name").fetchall()
+    assert names == [("again",), ("kept",)]
+
+
+def test_a_new_slot_costs_the_same_however_many_there_are(tmp_path: Path) -> None:
+    """What a commit writes does not grow with the slots that are there already."""
+    with contextlib.closing(open_storage(tmp_path)) as storage:
+        storage.load()
+        lengths = []
+        for number in range(1, 1001):
+            storage.commit([Save(f"slot {number}", counter(number))])
+            if number in (10, 1000):
+                with shell(tmp_path) as database:
+                    rows = database.execute("SELECT sum(length(value)) FROM meta").fetchone()
+                lengths.append(rows[0])
+    assert lengths[1] <= lengths[0] + 8
 
 
 def test_an_append_with_a_hole_changes_nothing(tmp_path: Path) -> None:
@@ -208,12 +242,18 @@ def shell(folder: Path) -> Iterator[sqlite3.Connection]:
         database.commit()
 
 
+TWO = counter(8).SerializeToString()
 DAMAGE = {
     "slot's name": ("UPDATE slots SET name='uno' WHERE name='one'", "slots, row 'uno'"),
     "slot's type": ("UPDATE slots SET type='faultlab.ping.Added' WHERE name='one'", "row 'one'"),
     "slot's value": ("UPDATE slots SET value=x'0809' WHERE name='one'", "slots, row 'one'"),
     "slot's checksum": ("UPDATE slots SET checksum=checksum+1 WHERE name='two'", "row 'two'"),
-    "slot gone": ("DELETE FROM slots WHERE name='two'", "row 'two'"),
+    "slot gone": ("DELETE FROM slots WHERE name='two'", "slots has 1 rows, and not the 2"),
+    "another slot in its place": (
+        f"UPDATE slots SET name='six', checksum={checksum('six', 'faultlab.ping.Counter', TWO)} "
+        "WHERE name='two'",
+        "slots has 2 rows, and not the 2 that were saved",
+    ),
     "entry's log": ("UPDATE logs SET log='lag' WHERE position=4", "gap before entry 5"),
     "entry's position": ("UPDATE logs SET position=7 WHERE position=6", "gap before entry 7"),
     "entry's type": ("UPDATE logs SET type='x' WHERE position=5", "logs, row 'log'/5"),
