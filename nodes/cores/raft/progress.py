@@ -57,7 +57,7 @@ class Progress:
         self.probing = True
 
     def lost(self) -> None:
-        """A request got no response: what was sent behind it may be missing as well. A lost probe
-        teaches nothing; it is sent again."""
+        """A request got no response, or was declined for what has come since: what was sent behind
+        it may be missing as well. A lost probe teaches nothing; it is sent again."""
         if not self.probing:
             self.back_up(self.match_index + 1)

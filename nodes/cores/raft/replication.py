@@ -175,6 +175,8 @@ class Replication(Election):
             self.advance_commit()
         elif request.prev_log_index > progress.match_index:
             progress.back_up(self.next_index_after(request, response))
+        elif request.prev_log_index + len(request.entries) > progress.match_index:
+            progress.lost()  # It overtook the one before it, which has arrived by now.
         if self.role == pb.LEADER and peer in self.followers:
             self.replicate(peer)
 

@@ -463,6 +463,18 @@ def test_pipelined_responses_may_come_in_any_order() -> None:
     assert bench.view.followers[0].match_index == 3
 
 
+def test_what_overtook_the_entry_before_it_is_sent_again_at_once() -> None:
+    """A request was rejected for lack of an entry that the follower holds by the time we hear of
+    it. It must not wait for the next heartbeat, nor let what follows be rejected too."""
+    bench = Bench(size=2)
+    bench.serve()
+    first, second = (bench.put(key).calls()[0] for key in "ab")
+    bench.accept(first)
+    effects = bench.respond(second, pb.AppendEntriesResponse(term=1, conflict_index=2))
+    request = effects.sent("n2", pb.AppendEntriesRequest)
+    assert [entry.index for entry in request.entries] == [3]
+
+
 def test_never_asks_for_what_is_known_to_match() -> None:
     """A request that overtook another one is rejected; the leader does not go back behind what the
     follower acknowledged before (Figure 2)."""
