@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from labs.kit.errors import DONE, LabError
-from labs.kit.options import JobsOption
+from labs.kit.options import JobsOption, full_lab_name
 from labs.kit.output import JsonFlag, print_json, tell
 from labs.kit.text import visible
 
@@ -61,7 +61,10 @@ def grade(
         typer.Argument(metavar="DIR...", help="Submissions, or folders of submissions."),
     ],
     lab: Annotated[
-        str, typer.Option("--lab", help="What they have implemented.", metavar="LAB")
+        str,
+        typer.Option(
+            "--lab", help="What they have implemented.", metavar="LAB", callback=full_lab_name
+        ),
     ] = "raft",
     runtime: Annotated[
         str, typer.Option(help="sim, or full: sim, then local processes.", metavar="RUNTIME")

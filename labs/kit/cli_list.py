@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from labs.kit.errors import DONE
+from labs.kit.options import full_lab_name
 from labs.kit.output import JsonFlag, print_json, tell
 from labs.kit.session import home_folder
 from labs.kit.text import counted, visible
@@ -26,7 +27,10 @@ def add_to(app: typer.Typer) -> None:
 
 def list_labs(
     lab: Annotated[
-        str | None, typer.Argument(metavar="LAB", help="This one, with its parts and checks.")
+        str | None,
+        typer.Argument(
+            metavar="LAB", help="This one, with its parts and checks.", callback=full_lab_name
+        ),
     ] = None,
     json: JsonFlag = False,
 ) -> int:

@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperCommand
 
 from labs.kit.errors import ANSWER_IS_NO, COULD_NOT, DONE, LabError, nearest
+from labs.kit.options import LAB_HELP, full_lab_name
 from labs.kit.output import JsonFlag, print_json, tell
 from labs.kit.run_lists import list_experiments, list_kept, print_tables
 from labs.kit.run_progress import progress_lines, sigterm_interrupts
@@ -53,7 +54,7 @@ class _Predicting(TyperCommand):
 
 def run(
     lab: Annotated[
-        str | None, typer.Argument(metavar="LAB", help="As `lab list` names it.")
+        str | None, typer.Argument(metavar="LAB", help=LAB_HELP, callback=full_lab_name)
     ] = None,
     experiment: Annotated[
         str | None,

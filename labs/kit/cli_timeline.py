@@ -149,9 +149,9 @@ def _stretch(
 
 def _lab(name: str) -> Any:
     """The lab, for its roles and sentences; None when it is not installed here."""
-    from labs.kit.registry import lab_names, load_lab
+    from labs.kit.registry import lab_ids, load_lab
 
-    return load_lab(name) if name in lab_names() else None
+    return load_lab(name) if name in lab_ids() else None
 
 
 def _lanes(recording: Recording) -> tuple[str, ...] | None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
 import pytest
 
+from labs.kit.cli import run
 from labs.kit.errors import LabError
-from labs.kit.registry import all_labs, lab_names, load_lab
+from labs.kit.registry import all_labs, lab_id, lab_names, load_lab
 from labs.kit.settings import make_plan
 from labs.raft.lab import LAB, lagging, leader, log_length, ready, validate
 
@@ -33,6 +35,26 @@ def test_unknown_lab(name: str) -> None:
     """A name that is no lab is refused in one line, whatever it looks like."""
     with pytest.raises(LabError, match="no lab is called"):
         load_lab(name)
+
+
+def test_a_name_may_be_shortened() -> None:
+    """As long as only one lab begins so; a whole name is never taken for the beginning of
+    another."""
+    known = ("quorum-store", "quota", "raft", "raft-joint")
+    assert lab_id("quor", known) == "quorum-store"
+    assert lab_id("raft-", known) == "raft-joint"
+    assert lab_id("raft", known) == "raft"
+    assert load_lab("raf") is LAB
+    with pytest.raises(LabError, match=r"^'quo' may be quorum-store or quota; write more"):
+        lab_id("quo", known)
+
+
+def test_commands_store_and_print_the_whole_name(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever a user shortens: what follows, progress for instance, goes by one name."""
+    assert run(["list", "raf", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["id"] == "raft"
+    assert run(["list", "rift"]) == 2
+    assert capsys.readouterr().err == "lab: no lab is called 'rift'; did you mean raft?\n"
 
 
 def test_loading_labs_is_cheap() -> None:

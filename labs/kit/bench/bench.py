@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from labs.kit.bench.contender import Contender, Left
 from labs.kit.bench.processes import PROJECT_FOLDER
 from labs.kit.errors import LabError, nearest
-from labs.kit.registry import lab_names, load_lab
+from labs.kit.registry import lab_ids, load_lab
 
 if TYPE_CHECKING:
     from labs.kit.bench.profiling import Profiled
@@ -51,14 +51,14 @@ class Bench:
 
 def load_bench(name: str) -> Bench:
     """The benchmark of that lab. Raises LabError when there is no such lab, or it has none."""
-    load_lab(name)
+    name = load_lab(name).id
     module = f"labs.{name.replace('-', '_')}.bench"
     try:
         bench = import_module(module).BENCH
     except ModuleNotFoundError as error:
         if error.name != module:
             raise
-        have = ", ".join(lab for lab in lab_names() if _has_bench(lab))
+        have = ", ".join(lab for lab in lab_ids() if _has_bench(lab))
         raise LabError(f"{name} has no benchmark; these have: {have}") from None
     if not isinstance(bench, Bench):
         raise LabError(f"labs/{name}/bench.py does not define BENCH")
@@ -66,7 +66,7 @@ def load_bench(name: str) -> Bench:
 
 
 def _has_bench(lab: str) -> bool:
-    return (PROJECT_FOLDER / "labs" / lab / "bench.py").is_file()
+    return (PROJECT_FOLDER / "labs" / lab.replace("-", "_") / "bench.py").is_file()
 
 
 def chosen_peers(bench: Bench, wanted: str | None) -> tuple[PeerPlace, ...]:

@@ -42,9 +42,9 @@ class Space:
 
 def load_space(lab: str) -> Space:
     """Raises LabError when there is no such lab, or when it offers none."""
-    load_lab(lab)
-    name = f"labs.{lab}.explore"
+    found = load_lab(lab).id
+    name = f"labs.{found.replace('-', '_')}.explore"
     if util.find_spec(name) is None:
-        raise LabError(f"the {lab} lab cannot be explored exhaustively; try `lab fuzz {lab}`")
+        raise LabError(f"the {found} lab cannot be explored exhaustively; try `lab fuzz {found}`")
     space: Space = import_module(name).SPACE
     return space
