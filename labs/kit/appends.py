@@ -15,6 +15,7 @@ from typing import Literal
 
 from google.protobuf.message import Message
 
+from labs.kit.registry import wait_unit_ms
 from nodes.cluster.api import Cluster, Indeterminate, Refused
 from nodes.core import NodeId
 from protos import kv_pb2 as kv
@@ -71,9 +72,7 @@ class Client:
         self.keys = keys
         self.history = history
         self.rng = Random(f"{seed}:client{number}")
-        unit_ms = cluster.params["election_timeout_ms_max"]
-        assert isinstance(unit_ms, int)
-        self.timeout_ms = unit_ms
+        self.timeout_ms = wait_unit_ms(cluster.spec)
         self.session = 0
         self.sequence = 0
         self.guess: NodeId = self.rng.choice(cluster.nodes)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Protocol
 
+from labs.kit.registry import wait_unit_ms
 from labs.kit.schedule import Schedule, Step
 from nodes.cluster import fault_kinds as kinds
 from nodes.cluster.api import Cluster, NodeState
@@ -152,9 +153,7 @@ class Chaos:
         pause_ms: int | None = None,
     ) -> None:
         self.cluster = cluster
-        unit_ms = cluster.params.get("election_timeout_ms_max", 1000)
-        assert isinstance(unit_ms, int)
-        rng = Random(f"{seed}:chaos")
+        rng, unit_ms = Random(f"{seed}:chaos"), wait_unit_ms(cluster.spec)
         self.swarm = Swarm(rng, cluster.nodes, unit_ms, kinds=kinds, pause_ms=pause_ms)
         self.injections: list[Injection] = []
 

@@ -6,9 +6,13 @@ import re
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from labs.kit.errors import LabError, nearest
 from labs.kit.lab import Lab
+
+if TYPE_CHECKING:
+    from nodes.cluster.api import ClusterSpec
 
 # What a lab, a run or a node may be called: safe as a path, a host name and an argument.
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
@@ -53,6 +57,12 @@ def load_lab(name: str) -> Lab:
     if not isinstance(lab, Lab) or lab.id != found:
         raise LabError(f"labs/{folder}/lab.py does not define LAB with the id {found!r}")
     return lab
+
+
+def wait_unit_ms(spec: ClusterSpec) -> int:
+    """The longest time that the protocol of this cluster waits before it acts: the unit of all
+    patience with it."""
+    return load_lab(spec.lab).wait_unit_ms(spec.params)
 
 
 def all_labs() -> list[Lab]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from labs.kit.host_settings import HOST_SETTINGS
 from labs.kit.lab import (
     Column,
     Lab,
@@ -17,7 +18,6 @@ from labs.kit.lab import (
     Views,
     shown,
 )
-from nodes.host.transports import TRANSPORT_DEFAULT, TRANSPORTS
 
 SETTINGS = (
     Setting(
@@ -102,18 +102,7 @@ SETTINGS = (
         choices=("on", "off"),
     ),
     Setting("members", 0, "voters at the start, from n1 on; 0: all nodes", maximum=1000),
-    Setting(
-        "fsync",
-        "on",
-        "off: a write counts as durable before it is synced, so that a power cut loses it",
-        choices=("on", "off"),
-    ),
-    Setting(
-        "transport",
-        TRANSPORT_DEFAULT,
-        "of real processes: all calls of a link on one stream, or each call a gRPC call of its own",
-        choices=tuple(TRANSPORTS),
-    ),
+    *HOST_SETTINGS,
 )
 
 

@@ -12,6 +12,7 @@ from labs.kit.check import Vacuous
 from labs.kit.experiment.evidence import Evidence, Phase
 from labs.kit.history import Recorder
 from labs.kit.lab import Value
+from labs.kit.registry import wait_unit_ms
 from labs.kit.verdict import Verdict
 from labs.kit.workloads import (
     FinalReads,
@@ -93,8 +94,9 @@ class Trial:
 
     @property
     def timeout_ms(self) -> int:
-        """The longest election timeout, stretched on a slow machine: the unit of all patience."""
-        return int(self.number_of("election_timeout_ms_max") * self.slowness)
+        """The longest that the protocol waits before it acts, stretched on a slow machine: the
+        unit of all patience."""
+        return int(wait_unit_ms(self.cluster.spec) * self.slowness)
 
     # ---------------------------------------------------------------------------------- time
 
@@ -167,8 +169,8 @@ class Trial:
         consistency: kv.Consistency = kv.DEFAULT,
         at: NodeId | None = None,
     ) -> Workload:
-        """Clients whose operations go into the trial's history. An attempt waits one election
-        timeout by default."""
+        """Clients whose operations go into the trial's history. An attempt waits
+        `Trial.timeout_ms` by default."""
         made = Workload(
             self.cluster,
             self.recorder,
