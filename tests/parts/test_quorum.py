@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from itertools import combinations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodes.parts.quorum import VoteTally, majority, reached_by_majority
+from nodes.parts.quorum import (
+    VoteTally,
+    fresh_within,
+    majority,
+    overlaps,
+    reached_by_majority,
+    stale_probability,
+)
 
 
 @given(st.integers(1, 7))
@@ -61,3 +69,37 @@ def test_each_member_counts_once(votes: list[str], size: int) -> None:
 def test_an_election_without_voters_is_not_won() -> None:
     """A majority of nobody is one."""
     assert not VoteTally(()).won
+
+
+quorums = st.integers(1, 6).flatmap(
+    lambda n: st.tuples(st.just(n), st.integers(1, n), st.integers(1, n))
+)
+
+
+@given(quorums)
+def test_staleness_is_counted_over_all_quorums(quorum: tuple[int, int, int]) -> None:
+    """The share of pairs of a read and a written quorum that have nobody in common; and none has,
+    exactly if they overlap."""
+    n, r, w = quorum
+    pairs = [
+        (read, wrote) for read in combinations(range(n), r) for wrote in combinations(range(n), w)
+    ]
+    missed = sum(not set(read) & set(wrote) for read, wrote in pairs)
+    assert stale_probability(n, r, w) == pytest.approx(missed / len(pairs))
+    assert overlaps(n, r, w) == (missed == 0)
+
+
+@pytest.mark.parametrize(
+    ("quorum", "stale"),
+    [((3, 1, 1), 0.667), ((3, 1, 2), 0.333), ((3, 2, 1), 0.333), ((3, 2, 2), 0), ((5, 2, 2), 0.3)],
+)
+def test_staleness_is_what_the_paper_says(quorum: tuple[int, int, int], stale: float) -> None:
+    """Right after the acknowledgement, Bailis and others, 2012, section 2."""
+    assert stale_probability(*quorum) == pytest.approx(stale, abs=0.001)
+
+
+def test_a_read_is_likely_one_of_the_last_few_versions() -> None:
+    """The k-staleness of the same paper, at N=3, R=W=1."""
+    likely = [fresh_within(3, 1, 1, k) for k in (1, 2, 3, 5)]
+    assert likely == pytest.approx([0.333, 0.556, 0.704, 0.868], abs=0.001)
+    assert fresh_within(3, 2, 2, 1) == 1
