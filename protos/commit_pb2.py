@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from protos import node_pb2 as protos_dot_node__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13protos/commit.proto\x12\x0f\x66\x61ultlab.commit\x1a\x11protos/node.proto\"P\n\x0fTransactRequest\x12\x13\n\x0btransaction\x18\x01 \x01(\t\x12(\n\x07\x63hanges\x18\x02 \x03(\x0b\x32\x17.faultlab.commit.Change\")\n\x06\x43hange\x12\x10\n\x08resource\x18\x01 \x01(\t\x12\r\n\x05\x64\x65lta\x18\x02 \x01(\x12\"\xae\x01\n\x10TransactResponse\x12)\n\x07outcome\x18\x01 \x01(\x0e\x32\x18.faultlab.commit.Outcome\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\'\n\x07refused\x18\x0e \x01(\x0b\x32\x16.faultlab.node.Refused\x12\x36\n\x0foutcome_unknown\x18\x0f \x01(\x0b\x32\x1d.faultlab.node.OutcomeUnknown\"\x1f\n\x0bReadRequest\x12\x10\n\x08resource\x18\x01 \x01(\t\"\xa1\x01\n\x0cReadResponse\x12\r\n\x05\x66ound\x18\x01 \x01(\x08\x12\x0e\n\x06\x61mount\x18\x02 \x01(\x04\x12\x11\n\tlocked_by\x18\x03 \x01(\t\x12\'\n\x07refused\x18\x0e \x01(\x0b\x32\x16.faultlab.node.Refused\x12\x36\n\x0foutcome_unknown\x18\x0f \x01(\x0b\x32\x1d.faultlab.node.OutcomeUnknown\"\xa7\x01\n\x0ePrepareRequest\x12\x13\n\x0btransaction\x18\x01 \x01(\t\x12\x13\n\x0b\x63oordinator\x18\x02 \x01(\t\x12\x14\n\x0cparticipants\x18\x03 \x03(\t\x12(\n\x07\x63hanges\x18\x04 \x03(\x0b\x32\x17.faultlab.commit.Change\x12+\n\x08priority\x18\x05 \x01(\x0b\x32\x19.faultlab.commit.Priority\"0\n\x08Priority\x12\x0f\n\x07time_ms\x18\x01 \x01(\x04\x12\x13\n\x0btransaction\x18\x02 \x01(\t\".\n\x0fPrepareResponse\x12\x0b\n\x03yes\x18\x01 \x01(\x08\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\'\n\x10PreCommitRequest\x12\x13\n\x0btransaction\x18\x01 \x01(\t\"$\n\x11PreCommitResponse\x12\x0f\n\x07refused\x18\x01 \x01(\x08\"O\n\rDecideRequest\x12\x13\n\x0btransaction\x18\x01 \x01(\t\x12)\n\x07outcome\x18\x02 \x01(\x0e\x32\x18.faultlab.commit.Outcome\"\x10\n\x0e\x44\x65\x63ideResponse\":\n\x0eInquireRequest\x12\x13\n\x0btransaction\x18\x01 \x01(\t\x12\x13\n\x0b\x63ooperative\x18\x02 \x01(\x08\"\xa7\x01\n\x0fInquireResponse\x12\x35\n\x05state\x18\x01 \x01(\x0e\x32&.faultlab.commit.InquireResponse.State\"]\n\x05State\x12\x0b\n\x07UNKNOWN\x10\x00\x12\x0b\n\x07WORKING\x10\x01\x12\x0c\n\x08PREPARED\x10\x02\x12\x10\n\x0cPRECOMMITTED\x10\x03\x12\r\n\tCOMMITTED\x10\x04\x12\x0b\n\x07\x41\x42ORTED\x10\x05\"\x18\n\x06\x41mount\x12\x0e\n\x06\x61mount\x18\x01 \x01(\x04\"a\n\x08\x44\x65\x63ision\x12)\n\x07outcome\x18\x01 \x01(\x0e\x32\x18.faultlab.commit.Outcome\x12\x14\n\x0cparticipants\x18\x02 \x03(\t\x12\x14\n\x0cprecommitted\x18\x03 \x01(\x08\"\x9e\x01\n\x04Vote\x12\x13\n\x0b\x63oordinator\x18\x01 \x01(\t\x12\x14\n\x0cparticipants\x18\x02 \x03(\t\x12(\n\x07\x63hanges\x18\x03 \x03(\x0b\x32\x17.faultlab.commit.Change\x12+\n\x08priority\x18\x04 \x01(\x0b\x32\x19.faultlab.commit.Priority\x12\x14\n\x0cprecommitted\x18\x05 \x01(\x08\"2\n\x05\x45nded\x12)\n\x07outcome\x18\x01 \x01(\x0e\x32\x18.faultlab.commit.Outcome\"\xdc\x03\n\nCommitView\x12\x31\n\x0b\x63oordinated\x18\x01 \x03(\x0b\x32\x1c.faultlab.commit.Coordinated\x12*\n\x08in_doubt\x18\x02 \x03(\x0b\x32\x18.faultlab.commit.InDoubt\x12$\n\x05locks\x18\x03 \x03(\x0b\x32\x15.faultlab.commit.Lock\x12\x39\n\x07\x61mounts\x18\x04 \x03(\x0b\x32(.faultlab.commit.CommitView.AmountsEntry\x12\x39\n\x07\x64\x65\x63ided\x18\x05 \x03(\x0b\x32(.faultlab.commit.CommitView.DecidedEntry\x12\x15\n\rforced_writes\x18\x06 \x01(\x04\x12\x10\n\x08messages\x18\x07 \x01(\x04\x12\x11\n\tcommitted\x18\x08 \x01(\x04\x12\x0f\n\x07\x61\x62orted\x18\t \x01(\x04\x12\x0c\n\x04\x64ied\x18\n \x01(\x04\x1a.\n\x0c\x41mountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\x1aH\n\x0c\x44\x65\x63idedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\'\n\x05value\x18\x02 \x01(\x0e\x32\x18.faultlab.commit.Outcome:\x02\x38\x01\"X\n\x0b\x43oordinated\x12\x13\n\x0btransaction\x18\x01 \x01(\t\x12\r\n\x05phase\x18\x02 \x01(\t\x12\x13\n\x0bwaiting_for\x18\x03 \x03(\t\x12\x10\n\x08since_ms\x18\x04 \x01(\x04\"[\n\x07InDoubt\x12\x13\n\x0btransaction\x18\x01 \x01(\t\x12\x13\n\x0b\x63oordinator\x18\x02 \x01(\t\x12\x14\n\x0cprecommitted\x18\x03 \x01(\x08\x12\x10\n\x08since_ms\x18\x04 \x01(\x04\"9\n\x04Lock\x12\x10\n\x08resource\x18\x01 \x01(\t\x12\x0e\n\x06holder\x18\x02 \x01(\t\x12\x0f\n\x07waiting\x18\x03 \x03(\t*4\n\x07Outcome\x12\r\n\tUNDECIDED\x10\x00\x12\r\n\tCOMMITTED\x10\x01\x12\x0b\n\x07\x41\x42ORTED\x10\x02\x32\x9c\x01\n\x04\x42\x61nk\x12O\n\x08Transact\x12 .faultlab.commit.TransactRequest\x1a!.faultlab.commit.TransactResponse\x12\x43\n\x04Read\x12\x1c.faultlab.commit.ReadRequest\x1a\x1d.faultlab.commit.ReadResponse2\xc3\x02\n\x06\x43ommit\x12L\n\x07Prepare\x12\x1f.faultlab.commit.PrepareRequest\x1a .faultlab.commit.PrepareResponse\x12R\n\tPreCommit\x12!.faultlab.commit.PreCommitRequest\x1a\".faultlab.commit.PreCommitResponse\x12I\n\x06\x44\x65\x63ide\x12\x1e.faultlab.commit.DecideRequest\x1a\x1f.faultlab.commit.DecideResponse\x12L\n\x07Inquire\x12\x1f.faultlab.commit.InquireRequest\x1a .faultlab.commit.InquireResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13protos/commit.proto\x12\x0f\x66\x61ultlab.commit\x1a\x11protos/node.proto\"P\n\x0fTransactRequest\x12\x13\n\x0btransaction\x18\x01 \x01(\t\x12(\n\x07\x63hanges\x18\x02 \x03(\x0b\x32\x17.faultlab.commit.Change\")\n\x06\x43hange\x12\x10\n\x08resource\x18\x01 \x01(\t\x12\r\n\x05\x64\x65lta\x18\x02 \x01(\x12\"\xae\x01\n\x10TransactResponse\x12)\n\x07outcome\x18\x01 \x01(\x0e\x32\x18.faultlab.commit.Outcome\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\'\n\x07refused\x18\x0e \x01(\x0b\x32\x16.faultlab.node.Refused\x12\x36\n\x0foutcome_unknown\x18\x0f \x01(\x0b\x32\x1d.faultlab.node.OutcomeUnknown\"\x1f\n\x0bReadRequest\x12\x10\n\x08resource\x18\x01 \x01(\t\"\xa1\x01\n\x0cReadResponse\x12\r\n\x05\x66ound\x18\x01 \x01(\x08\x12\x0e\n\x06\x61mount\x18\x02 \x01(\x04\x12\x11\n\tlocked_by\x18\x03 \x01(\t\x12\'\n\x07refused\x18\x0e \x01(\x0b\x32\x16.faultlab.node.Refused\x12\x36\n\x0foutcome_unknown\x18\x0f \x01(\x0b\x32\x1d.faultlab.node.OutcomeUnknown\"\xa7\x01\n\x0ePrepareRequest\x12\x13\n\x0btransaction\x18\x01 \x01(\t\x12\x13\n\x0b\x63oordinator\x18\x02 \x01(\t\x12\x14\n\x0cparticipants\x18\x03 \x03(\t\x12(\n\x07\x63hanges\x18\x04 \x03(\x0b\x32\x17.faultlab.commit.Change\x12+\n\x08priority\x18\x05 \x01(\x0b\x32\x19.faultlab.commit.Priority\"0\n\x08Priority\x12\x0f\n\x07time_ms\x18\x01 \x01(\x04\x12\x13\n\x0btransaction\x18\x02 \x01(\t\".\n\x0fPrepareResponse\x12\x0b\n\x03yes\x18\x01 \x01(\x08\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\'\n\x10PreCommitRequest\x12\x13\n\x0btransaction\x18\x01 \x01(\t\"$\n\x11PreCommitResponse\x12\x0f\n\x07refused\x18\x01 \x01(\x08\"O\n\rDecideRequest\x12\x13\n\x0btransaction\x18\x01 \x01(\t\x12)\n\x07outcome\x18\x02 \x01(\x0e\x32\x18.faultlab.commit.Outcome\"\x10\n\x0e\x44\x65\x63ideResponse\":\n\x0eInquireRequest\x12\x13\n\x0btransaction\x18\x01 \x01(\t\x12\x13\n\x0b\x63ooperative\x18\x02 \x01(\x08\"\xa7\x01\n\x0fInquireResponse\x12\x35\n\x05state\x18\x01 \x01(\x0e\x32&.faultlab.commit.InquireResponse.State\"]\n\x05State\x12\x0b\n\x07UNKNOWN\x10\x00\x12\x0b\n\x07WORKING\x10\x01\x12\x0c\n\x08PREPARED\x10\x02\x12\x10\n\x0cPRECOMMITTED\x10\x03\x12\r\n\tCOMMITTED\x10\x04\x12\x0b\n\x07\x41\x42ORTED\x10\x05\"&\n\x06\x41mount\x12\x0e\n\x06\x61mount\x18\x01 \x01(\x04\x12\x0c\n\x04open\x18\x02 \x01(\x08\"a\n\x08\x44\x65\x63ision\x12)\n\x07outcome\x18\x01 \x01(\x0e\x32\x18.faultlab.commit.Outcome\x12\x14\n\x0cparticipants\x18\x02 \x03(\t\x12\x14\n\x0cprecommitted\x18\x03 \x01(\x08\"\x9e\x01\n\x04Vote\x12\x13\n\x0b\x63oordinator\x18\x01 \x01(\t\x12\x14\n\x0cparticipants\x18\x02 \x03(\t\x12(\n\x07\x63hanges\x18\x03 \x03(\x0b\x32\x17.faultlab.commit.Change\x12+\n\x08priority\x18\x04 \x01(\x0b\x32\x19.faultlab.commit.Priority\x12\x14\n\x0cprecommitted\x18\x05 \x01(\x08\"2\n\x05\x45nded\x12)\n\x07outcome\x18\x01 \x01(\x0e\x32\x18.faultlab.commit.Outcome\"\xdc\x03\n\nCommitView\x12\x31\n\x0b\x63oordinated\x18\x01 \x03(\x0b\x32\x1c.faultlab.commit.Coordinated\x12*\n\x08in_doubt\x18\x02 \x03(\x0b\x32\x18.faultlab.commit.InDoubt\x12$\n\x05locks\x18\x03 \x03(\x0b\x32\x15.faultlab.commit.Lock\x12\x39\n\x07\x61mounts\x18\x04 \x03(\x0b\x32(.faultlab.commit.CommitView.AmountsEntry\x12\x39\n\x07\x64\x65\x63ided\x18\x05 \x03(\x0b\x32(.faultlab.commit.CommitView.DecidedEntry\x12\x15\n\rforced_writes\x18\x06 \x01(\x04\x12\x10\n\x08messages\x18\x07 \x01(\x04\x12\x11\n\tcommitted\x18\x08 \x01(\x04\x12\x0f\n\x07\x61\x62orted\x18\t \x01(\x04\x12\x0c\n\x04\x64ied\x18\n \x01(\x04\x1a.\n\x0c\x41mountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\x1aH\n\x0c\x44\x65\x63idedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\'\n\x05value\x18\x02 \x01(\x0e\x32\x18.faultlab.commit.Outcome:\x02\x38\x01\"X\n\x0b\x43oordinated\x12\x13\n\x0btransaction\x18\x01 \x01(\t\x12\r\n\x05phase\x18\x02 \x01(\t\x12\x13\n\x0bwaiting_for\x18\x03 \x03(\t\x12\x10\n\x08since_ms\x18\x04 \x01(\x04\"[\n\x07InDoubt\x12\x13\n\x0btransaction\x18\x01 \x01(\t\x12\x13\n\x0b\x63oordinator\x18\x02 \x01(\t\x12\x14\n\x0cprecommitted\x18\x03 \x01(\x08\x12\x10\n\x08since_ms\x18\x04 \x01(\x04\"9\n\x04Lock\x12\x10\n\x08resource\x18\x01 \x01(\t\x12\x0e\n\x06holder\x18\x02 \x01(\t\x12\x0f\n\x07waiting\x18\x03 \x03(\t*4\n\x07Outcome\x12\r\n\tUNDECIDED\x10\x00\x12\r\n\tCOMMITTED\x10\x01\x12\x0b\n\x07\x41\x42ORTED\x10\x02\x32\x9c\x01\n\x04\x42\x61nk\x12O\n\x08Transact\x12 .faultlab.commit.TransactRequest\x1a!.faultlab.commit.TransactResponse\x12\x43\n\x04Read\x12\x1c.faultlab.commit.ReadRequest\x1a\x1d.faultlab.commit.ReadResponse2\xc3\x02\n\x06\x43ommit\x12L\n\x07Prepare\x12\x1f.faultlab.commit.PrepareRequest\x1a .faultlab.commit.PrepareResponse\x12R\n\tPreCommit\x12!.faultlab.commit.PreCommitRequest\x1a\".faultlab.commit.PreCommitResponse\x12I\n\x06\x44\x65\x63ide\x12\x1e.faultlab.commit.DecideRequest\x1a\x1f.faultlab.commit.DecideResponse\x12L\n\x07Inquire\x12\x1f.faultlab.commit.InquireRequest\x1a .faultlab.commit.InquireResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,8 +36,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COMMITVIEW_AMOUNTSENTRY']._serialized_options = b'8\001'
   _globals['_COMMITVIEW_DECIDEDENTRY']._loaded_options = None
   _globals['_COMMITVIEW_DECIDEDENTRY']._serialized_options = b'8\001'
-  _globals['_OUTCOME']._serialized_start=2293
-  _globals['_OUTCOME']._serialized_end=2345
+  _globals['_OUTCOME']._serialized_start=2307
+  _globals['_OUTCOME']._serialized_end=2359
   _globals['_TRANSACTREQUEST']._serialized_start=59
   _globals['_TRANSACTREQUEST']._serialized_end=139
   _globals['_CHANGE']._serialized_start=141
@@ -69,27 +69,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INQUIRERESPONSE_STATE']._serialized_start=1139
   _globals['_INQUIRERESPONSE_STATE']._serialized_end=1232
   _globals['_AMOUNT']._serialized_start=1234
-  _globals['_AMOUNT']._serialized_end=1258
-  _globals['_DECISION']._serialized_start=1260
-  _globals['_DECISION']._serialized_end=1357
-  _globals['_VOTE']._serialized_start=1360
-  _globals['_VOTE']._serialized_end=1518
-  _globals['_ENDED']._serialized_start=1520
-  _globals['_ENDED']._serialized_end=1570
-  _globals['_COMMITVIEW']._serialized_start=1573
-  _globals['_COMMITVIEW']._serialized_end=2049
-  _globals['_COMMITVIEW_AMOUNTSENTRY']._serialized_start=1929
-  _globals['_COMMITVIEW_AMOUNTSENTRY']._serialized_end=1975
-  _globals['_COMMITVIEW_DECIDEDENTRY']._serialized_start=1977
-  _globals['_COMMITVIEW_DECIDEDENTRY']._serialized_end=2049
-  _globals['_COORDINATED']._serialized_start=2051
-  _globals['_COORDINATED']._serialized_end=2139
-  _globals['_INDOUBT']._serialized_start=2141
-  _globals['_INDOUBT']._serialized_end=2232
-  _globals['_LOCK']._serialized_start=2234
-  _globals['_LOCK']._serialized_end=2291
-  _globals['_BANK']._serialized_start=2348
-  _globals['_BANK']._serialized_end=2504
-  _globals['_COMMIT']._serialized_start=2507
-  _globals['_COMMIT']._serialized_end=2830
+  _globals['_AMOUNT']._serialized_end=1272
+  _globals['_DECISION']._serialized_start=1274
+  _globals['_DECISION']._serialized_end=1371
+  _globals['_VOTE']._serialized_start=1374
+  _globals['_VOTE']._serialized_end=1532
+  _globals['_ENDED']._serialized_start=1534
+  _globals['_ENDED']._serialized_end=1584
+  _globals['_COMMITVIEW']._serialized_start=1587
+  _globals['_COMMITVIEW']._serialized_end=2063
+  _globals['_COMMITVIEW_AMOUNTSENTRY']._serialized_start=1943
+  _globals['_COMMITVIEW_AMOUNTSENTRY']._serialized_end=1989
+  _globals['_COMMITVIEW_DECIDEDENTRY']._serialized_start=1991
+  _globals['_COMMITVIEW_DECIDEDENTRY']._serialized_end=2063
+  _globals['_COORDINATED']._serialized_start=2065
+  _globals['_COORDINATED']._serialized_end=2153
+  _globals['_INDOUBT']._serialized_start=2155
+  _globals['_INDOUBT']._serialized_end=2246
+  _globals['_LOCK']._serialized_start=2248
+  _globals['_LOCK']._serialized_end=2305
+  _globals['_BANK']._serialized_start=2362
+  _globals['_BANK']._serialized_end=2518
+  _globals['_COMMIT']._serialized_start=2521
+  _globals['_COMMIT']._serialized_end=2844
 # @@protoc_insertion_point(module_scope)

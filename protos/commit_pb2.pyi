@@ -148,10 +148,12 @@ class InquireResponse(_message.Message):
     def __init__(self, state: _Optional[_Union[InquireResponse.State, str]] = ...) -> None: ...
 
 class Amount(_message.Message):
-    __slots__ = ("amount",)
+    __slots__ = ("amount", "open")
     AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    OPEN_FIELD_NUMBER: _ClassVar[int]
     amount: int
-    def __init__(self, amount: _Optional[int] = ...) -> None: ...
+    open: bool
+    def __init__(self, amount: _Optional[int] = ..., open: _Optional[bool] = ...) -> None: ...
 
 class Decision(_message.Message):
     __slots__ = ("outcome", "participants", "precommitted")

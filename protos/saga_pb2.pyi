@@ -229,10 +229,12 @@ class PollResponse(_message.Message):
     def __init__(self, events: _Optional[_Iterable[_Union[Event, _Mapping]]] = ...) -> None: ...
 
 class Stock(_message.Message):
-    __slots__ = ("quantity",)
+    __slots__ = ("quantity", "open")
     QUANTITY_FIELD_NUMBER: _ClassVar[int]
+    OPEN_FIELD_NUMBER: _ClassVar[int]
     quantity: int
-    def __init__(self, quantity: _Optional[int] = ...) -> None: ...
+    open: bool
+    def __init__(self, quantity: _Optional[int] = ..., open: _Optional[bool] = ...) -> None: ...
 
 class Reservation(_message.Message):
     __slots__ = ("item", "quantity", "state")
@@ -245,10 +247,12 @@ class Reservation(_message.Message):
     def __init__(self, item: _Optional[str] = ..., quantity: _Optional[int] = ..., state: _Optional[str] = ...) -> None: ...
 
 class Account(_message.Message):
-    __slots__ = ("balance",)
+    __slots__ = ("balance", "open")
     BALANCE_FIELD_NUMBER: _ClassVar[int]
+    OPEN_FIELD_NUMBER: _ClassVar[int]
     balance: int
-    def __init__(self, balance: _Optional[int] = ...) -> None: ...
+    open: bool
+    def __init__(self, balance: _Optional[int] = ..., open: _Optional[bool] = ...) -> None: ...
 
 class Charge(_message.Message):
     __slots__ = ("customer", "amount", "state")
@@ -261,10 +265,12 @@ class Charge(_message.Message):
     def __init__(self, customer: _Optional[str] = ..., amount: _Optional[int] = ..., state: _Optional[str] = ...) -> None: ...
 
 class Capacity(_message.Message):
-    __slots__ = ("left",)
+    __slots__ = ("left", "open")
     LEFT_FIELD_NUMBER: _ClassVar[int]
+    OPEN_FIELD_NUMBER: _ClassVar[int]
     left: int
-    def __init__(self, left: _Optional[int] = ...) -> None: ...
+    open: bool
+    def __init__(self, left: _Optional[int] = ..., open: _Optional[bool] = ...) -> None: ...
 
 class Shipment(_message.Message):
     __slots__ = ("state",)

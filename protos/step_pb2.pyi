@@ -118,7 +118,7 @@ class Reply(_message.Message):
     def __init__(self, effects: _Optional[_Iterable[_Union[Effect, _Mapping]]] = ..., view: _Optional[_Union[Content, _Mapping]] = ..., trouble: _Optional[_Union[Trouble, _Mapping]] = ...) -> None: ...
 
 class Effect(_message.Message):
-    __slots__ = ("kind", "name", "number", "call", "type", "content", "entries", "fields")
+    __slots__ = ("kind", "name", "number", "call", "type", "content", "entries", "fields", "saves")
     class Kind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         UNSPECIFIED: _ClassVar[Effect.Kind]
@@ -131,6 +131,8 @@ class Effect(_message.Message):
         SET_TIMER: _ClassVar[Effect.Kind]
         CANCEL_TIMER: _ClassVar[Effect.Kind]
         NOTE: _ClassVar[Effect.Kind]
+        SAVE_ALL: _ClassVar[Effect.Kind]
+        CRASH_POINT: _ClassVar[Effect.Kind]
     UNSPECIFIED: Effect.Kind
     SAVE: Effect.Kind
     APPEND: Effect.Kind
@@ -141,6 +143,8 @@ class Effect(_message.Message):
     SET_TIMER: Effect.Kind
     CANCEL_TIMER: Effect.Kind
     NOTE: Effect.Kind
+    SAVE_ALL: Effect.Kind
+    CRASH_POINT: Effect.Kind
     KIND_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     NUMBER_FIELD_NUMBER: _ClassVar[int]
@@ -149,6 +153,7 @@ class Effect(_message.Message):
     CONTENT_FIELD_NUMBER: _ClassVar[int]
     ENTRIES_FIELD_NUMBER: _ClassVar[int]
     FIELDS_FIELD_NUMBER: _ClassVar[int]
+    SAVES_FIELD_NUMBER: _ClassVar[int]
     kind: Effect.Kind
     name: str
     number: int
@@ -157,7 +162,8 @@ class Effect(_message.Message):
     content: bytes
     entries: _containers.RepeatedCompositeFieldContainer[Content]
     fields: _containers.RepeatedCompositeFieldContainer[Field]
-    def __init__(self, kind: _Optional[_Union[Effect.Kind, str]] = ..., name: _Optional[str] = ..., number: _Optional[int] = ..., call: _Optional[int] = ..., type: _Optional[int] = ..., content: _Optional[bytes] = ..., entries: _Optional[_Iterable[_Union[Content, _Mapping]]] = ..., fields: _Optional[_Iterable[_Union[Field, _Mapping]]] = ...) -> None: ...
+    saves: _containers.RepeatedCompositeFieldContainer[Slot]
+    def __init__(self, kind: _Optional[_Union[Effect.Kind, str]] = ..., name: _Optional[str] = ..., number: _Optional[int] = ..., call: _Optional[int] = ..., type: _Optional[int] = ..., content: _Optional[bytes] = ..., entries: _Optional[_Iterable[_Union[Content, _Mapping]]] = ..., fields: _Optional[_Iterable[_Union[Field, _Mapping]]] = ..., saves: _Optional[_Iterable[_Union[Slot, _Mapping]]] = ...) -> None: ...
 
 class Trouble(_message.Message):
     __slots__ = ("kind", "message", "line")
