@@ -237,14 +237,16 @@ class Stock(_message.Message):
     def __init__(self, quantity: _Optional[int] = ..., open: _Optional[bool] = ...) -> None: ...
 
 class Reservation(_message.Message):
-    __slots__ = ("item", "quantity", "state")
+    __slots__ = ("item", "quantity", "state", "before")
     ITEM_FIELD_NUMBER: _ClassVar[int]
     QUANTITY_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
+    BEFORE_FIELD_NUMBER: _ClassVar[int]
     item: str
     quantity: int
     state: str
-    def __init__(self, item: _Optional[str] = ..., quantity: _Optional[int] = ..., state: _Optional[str] = ...) -> None: ...
+    before: int
+    def __init__(self, item: _Optional[str] = ..., quantity: _Optional[int] = ..., state: _Optional[str] = ..., before: _Optional[int] = ...) -> None: ...
 
 class Account(_message.Message):
     __slots__ = ("balance", "open")

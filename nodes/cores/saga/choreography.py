@@ -1,0 +1,268 @@
+"""Choreography: no one is in charge; each service reacts to events, and makes events.
+
+An effect and its event are two things, in two places. With an outbox the event is written in the
+same local transaction, and sent from there until the log has it. Without, a crash between the two
+loses the event, or tells of something that never happened. The log may deliver twice: an inbox in
+the same transaction as the effect knows what was taken before.
+"""
+
+from __future__ import annotations
+
+from google.protobuf.message import Message
+
+from nodes.core import Caller, Env, NodeId, Started, exercise, handles, on_response, on_timer
+from nodes.cores.saga.orchestrator import SAGAS, Orchestrator
+from nodes.cores.saga.services import Rows
+from protos import saga_pb2 as pb
+
+LOG = "events"
+NUMBER = "numbers/outbox"
+OFFSET = "offsets/log"
+Kind = pb.Event
+
+# What a service does at an event: the step, whether it is undone, and the events of its outcomes.
+REACTIONS: dict[tuple[str, Kind.Kind], tuple[pb.Step, bool, Kind.Kind, Kind.Kind]] = {
+    ("stock", Kind.ORDER_PLACED): (pb.RESERVE, False, Kind.STOCK_RESERVED, Kind.STOCK_DECLINED),
+    ("payment", Kind.STOCK_RESERVED): (
+        pb.CHARGE,
+        False,
+        Kind.PAYMENT_CHARGED,
+        Kind.PAYMENT_DECLINED,
+    ),
+    ("shipping", Kind.PAYMENT_CHARGED): (
+        pb.SHIP,
+        False,
+        Kind.SHIPMENT_BOOKED,
+        Kind.SHIPMENT_DECLINED,
+    ),
+    ("stock", Kind.SHIPMENT_BOOKED): (pb.CONFIRM, False, Kind.STOCK_CONFIRMED, Kind.NONE),
+    ("payment", Kind.SHIPMENT_DECLINED): (pb.CHARGE, True, Kind.PAYMENT_REFUNDED, Kind.NONE),
+    ("stock", Kind.PAYMENT_DECLINED): (pb.RESERVE, True, Kind.STOCK_RELEASED, Kind.NONE),
+    ("stock", Kind.PAYMENT_REFUNDED): (pb.RESERVE, True, Kind.STOCK_RELEASED, Kind.NONE),
+}
+STEPS_DONE = {
+    Kind.STOCK_RESERVED: pb.RESERVE,
+    Kind.PAYMENT_CHARGED: pb.CHARGE,
+    Kind.SHIPMENT_BOOKED: pb.SHIP,
+    Kind.STOCK_CONFIRMED: pb.CONFIRM,
+}
+STEPS_UNDONE = {Kind.PAYMENT_REFUNDED: pb.CHARGE, Kind.STOCK_RELEASED: pb.RESERVE}
+
+
+class Choreography(Orchestrator):
+    """Takes events from the log, and puts events into it. The first node keeps the log."""
+
+    def __init__(self, env: Env) -> None:
+        super().__init__(env)
+        self.choreographed = env.text("style") == "choreographed"
+        self.events_by = env.text("events")  # outbox, publish-after or publish-before
+        self.inbox = env.text("inbox") == "on"
+        self.poll_ms = env.number("poll_ms")
+        self.log_length = 0
+        self.entries: list[pb.Event] = []  # the log, at the node that keeps it
+        self.outbox: dict[str, pb.Event] = {}
+        self.seen: dict[str, None] = {}  # the inbox
+        self.offset = 0
+        self.number = 0
+        self.polling = False
+
+    def load(self, table: str, key: str, row: Message) -> None:
+        super().load(table, key, row)
+        match row:
+            case pb.Outbox():
+                self.outbox[key] = row.event
+            case pb.Inbox():
+                self.seen[key] = None
+            case pb.Counter() if table == "offsets":
+                self.offset = row.value
+            case pb.Counter() if table == "numbers":
+                self.number = row.value
+
+    def on_start(self, started: Started) -> None:
+        log = started.logs.get(LOG)
+        self.entries = (
+            [entry for entry in log.entries if isinstance(entry, pb.Event)] if log else []
+        )
+        super().on_start(started)
+        if self.choreographed:
+            self.set_timer("poll", self.env.rng.randint(1, self.poll_ms))
+            self.relay()
+
+    @property
+    def keeper(self) -> NodeId:
+        """The node that keeps the log."""
+        return self.places[0]
+
+    # ------------------------------------------------------------------------------------- the log
+
+    @handles(pb.PublishRequest)
+    def publish(self, request: pb.PublishRequest, caller: Caller) -> pb.PublishResponse:
+        return pb.PublishResponse(offset=self.put_into_log(request.event))
+
+    def put_into_log(self, event: pb.Event) -> int:
+        """Adds an event at the end; one that is sent again is there again."""
+        self.entries.append(event)
+        self.append(LOG, len(self.entries), [event])
+        return len(self.entries)
+
+    @handles(pb.PollRequest)
+    def poll(self, request: pb.PollRequest, caller: Caller) -> pb.PollResponse:
+        until = request.after + request.limit
+        return pb.PollResponse(events=self.entries[request.after : until])
+
+    # ------------------------------------------------------------------------------------ producing
+
+    def new_event(self, kind: Kind.Kind, order: pb.Order, reason: str = "") -> pb.Event:
+        """An event under the next number of this node."""
+        self.number += 1
+        name = f"{self.env.node_id}-{self.number}"
+        return pb.Event(id=name, kind=kind, order=order, reason=reason)
+
+    @exercise(
+        part=5, brief="make an effect durable, and its event: together, or one after the other"
+    )
+    def emit(self, event: pb.Event, rows: Rows) -> None:
+        """Makes the effect and its event happen, in the way of the setting."""
+        rows = {**rows, NUMBER: pb.Counter(value=self.number)}
+        if self.events_by == "outbox":
+            self.commit({**rows, f"outbox/{event.id}": pb.Outbox(event=event)})
+            self.relay()
+        elif self.events_by == "publish-before":
+            self.send_event(event)
+            self.crash_point("published")
+            self.commit(rows)
+        else:
+            self.commit(rows)
+            self.crash_point("before-published")
+            self.send_event(event)
+
+    def send_event(self, event: pb.Event) -> None:
+        """To the log, once; without a message where this node keeps it."""
+        if self.env.node_id == self.keeper:
+            self.put_into_log(event)
+            self.published(event.id)
+        else:
+            self.messages += 1
+            request = pb.PublishRequest(event=event)
+            self.call(self.keeper, request, timeout_ms=self.call_timeout_ms)
+
+    def relay(self) -> None:
+        """Sends what is in the outbox; what the log has taken is removed when it says so."""
+        for event in list(self.outbox.values()):
+            self.send_event(event)
+        if self.outbox:
+            self.set_timer("relay", self.call_timeout_ms)
+
+    @on_timer("relay")
+    def relay_again(self) -> None:
+        """What was not acknowledged is sent again: the log may have it twice then."""
+        self.relay()
+
+    @on_response(pb.PublishRequest, pb.PublishResponse)
+    def on_published(
+        self, peer: NodeId, request: pb.PublishRequest, response: pb.PublishResponse
+    ) -> None:
+        self.messages += 1
+        self.published(request.event.id)
+
+    @exercise(part=5, brief="remove an event from the outbox once the log has it")
+    def published(self, name: str) -> None:
+        """The log has it."""
+        if self.outbox.pop(name, None) is not None:
+            self.save(f"outbox/{name}", pb.Outbox())
+
+    # ------------------------------------------------------------------------------------ consuming
+
+    @on_timer("poll")
+    def ask_log(self) -> None:
+        """Looks for new events."""
+        self.set_timer("poll", self.poll_ms)
+        if self.env.node_id == self.keeper:
+            self.take_events(self.entries[self.offset :])
+        elif not self.polling:
+            self.polling = True
+            request = pb.PollRequest(after=self.offset, limit=50)
+            self.messages += 1
+            self.call(self.keeper, request, timeout_ms=self.call_timeout_ms)
+
+    @on_response(pb.PollRequest, pb.PollResponse)
+    def on_polled(self, peer: NodeId, request: pb.PollRequest, response: pb.PollResponse) -> None:
+        self.messages += 1
+        self.polling = False
+        if request.after == self.offset:
+            self.take_events(response.events)
+
+    def take_events(self, events: object) -> None:
+        """One after the other, each once if there is an inbox."""
+        for event in list(events):  # type: ignore[call-overload]  # repeated fields are no lists
+            self.take_event(event)
+
+    @exercise(part=5, brief="take an event in: once, however often the log has it")
+    def take_event(self, event: pb.Event) -> None:
+        """Reacts; the offset, the inbox, the effect and its event are one transaction, as far as
+        the settings make them."""
+        offset = self.offset + 1
+        rows: Rows = {OFFSET: pb.Counter(value=offset)}
+        if self.inbox and event.id in self.seen:
+            self.repetitions += 1
+        else:
+            reacted = self.react(event)
+            if self.inbox:
+                rows[f"inbox/{event.id}"] = pb.Inbox(offset=offset)
+            if reacted is not None:
+                produced, effect = reacted
+                together = {**effect, **rows} if self.inbox else effect
+                if produced is not None:
+                    self.emit(produced, together)
+                else:
+                    self.commit(together)
+                if self.inbox:
+                    return
+        self.commit(rows)
+
+    def react(self, event: pb.Event) -> tuple[pb.Event | None, Rows] | None:
+        """What this service does at an event: the event that tells of it, and the effect."""
+        if self.env.node_id == self.keeper:
+            return self.record(event)
+        reaction = REACTIONS.get((self.role, event.kind))
+        if reaction is None:
+            return None
+        step, back, done, refused = reaction
+        direction = "undo" if back else "do"
+        name = pb.Step.Name(step).lower()
+        key = f"{event.order.id}:{name}:{direction}" if self.idempotent else ""
+        request = pb.DoRequest(step=step, compensation=back, order=event.order, key=key)
+        work = self.work(request)
+        if work.repeated:
+            return None
+        kind = done if work.result == pb.DoResponse.DONE else refused
+        if kind == Kind.NONE:
+            return None, work.rows
+        return self.new_event(kind, event.order, work.reason), work.rows
+
+    def record(self, event: pb.Event) -> tuple[None, Rows] | None:
+        """The orders' service follows what happens, and does nothing about it."""
+        saga = self.sagas.get(event.order.id)
+        if saga is None:
+            return None
+        if event.kind in STEPS_DONE:
+            saga.done.append(STEPS_DONE[event.kind])
+        if event.kind in STEPS_UNDONE:
+            saga.undone.append(STEPS_UNDONE[event.kind])
+        if event.kind in (Kind.STOCK_DECLINED, Kind.PAYMENT_DECLINED, Kind.SHIPMENT_DECLINED):
+            saga.status, saga.reason = pb.COMPENSATING, event.reason
+        if event.kind in (Kind.STOCK_DECLINED, Kind.STOCK_RELEASED):
+            saga.status = pb.COMPENSATED
+        elif event.kind == Kind.STOCK_CONFIRMED:
+            saga.status = pb.COMPLETED
+        if saga.status in (pb.COMPENSATED, pb.COMPLETED):
+            self.note("ended", order=saga.order.id, status=pb.Status.Name(saga.status).lower())
+            self.tell_clients(saga)
+        return None, {SAGAS + event.order.id: saga}
+
+    def place_by_events(self, order: pb.Order, caller: Caller) -> None:
+        """A new order: the event that tells of it starts everything."""
+        saga = pb.Saga(order=order, status=pb.RUNNING)
+        self.of(saga).callers.append(caller)
+        self.note("placed", order=order.id)
+        self.emit(self.new_event(Kind.ORDER_PLACED, order), {SAGAS + order.id: saga})
