@@ -10,28 +10,50 @@ bit from a seed.
         def ping(self, request: pb.PingRequest, caller: Caller) -> pb.PingResponse:
             return pb.PingResponse(text=request.text)
 
-The order of effects is the durability contract: what Save, Append, Truncate or Discard says is
-durable before any later effect of that step happens. Saying something first and saving it after is
-a bug that the simulator finds, by crashing between any two effects.
+The order of effects is the durability contract: what Save, SaveAll, Append, Truncate or Discard
+says is durable before any later effect of that step happens. Saying something first and saving it
+after is a bug that the simulator finds, by crashing between any two effects.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 from types import MappingProxyType
 from typing import Any, ClassVar, TypeAlias, TypeVar
 
 from google.protobuf.message import Message
 
+from nodes.effects import DURABLE as DURABLE
+from nodes.effects import Append as Append
+from nodes.effects import Call as Call
+from nodes.effects import Caller as Caller
+from nodes.effects import CallFailed as CallFailed
+from nodes.effects import CancelTimer as CancelTimer
+from nodes.effects import CrashPoint as CrashPoint
+from nodes.effects import Discard as Discard
+from nodes.effects import DurableEffect as DurableEffect
+from nodes.effects import Effect as Effect
+from nodes.effects import Event as Event
+from nodes.effects import NodeId as NodeId
+from nodes.effects import Note as Note
+from nodes.effects import NoteValue as NoteValue
+from nodes.effects import Requested as Requested
+from nodes.effects import Respond as Respond
+from nodes.effects import Responded as Responded
+from nodes.effects import Save as Save
+from nodes.effects import SaveAll as SaveAll
+from nodes.effects import SetTimer as SetTimer
+from nodes.effects import Started as Started
+from nodes.effects import StoredLog as StoredLog
+from nodes.effects import TimerFired as TimerFired
+from nodes.effects import Truncate as Truncate
 from nodes.parts.exercise import Exercise as Exercise
 from nodes.parts.exercise import NotWritten as NotWritten
 from nodes.parts.exercise import exercise as exercise
 
-NodeId: TypeAlias = str
 Param: TypeAlias = int | str
-NoteValue: TypeAlias = int | str | bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,162 +90,6 @@ class Env:
         if not isinstance(value, str):
             raise TypeError(f"setting {name} is {value!r}, expected a word")
         return value
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Handle of one incoming request; a response must carry it."""
-
-    node: NodeId
-    call_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class StoredLog:
-    """A named log as it was found on disk. `first_index` is that of entries[0], or of the next
-    entry if none."""
-
-    first_index: int = 1
-    entries: tuple[Message, ...] = ()
-
-
-# ------------------------------------------------------------------------------------ events: facts
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """The node came up. Slots and logs are what was durable when it last went down.
-
-    `amnesia` means that the node has been here before and its disk was wiped since: it may have
-    made promises that it no longer knows.
-    """
-
-    slots: Mapping[str, Message] = field(default_factory=dict)
-    logs: Mapping[str, StoredLog] = field(default_factory=dict)
-    amnesia: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Requested:
-    """A peer or a client asks for something."""
-
-    caller: Caller
-    request: Message
-
-
-@dataclass(frozen=True, slots=True)
-class Responded:
-    """A peer answered a call of ours; the call comes along."""
-
-    call: Call
-    response: Message
-
-
-@dataclass(frozen=True, slots=True)
-class CallFailed:
-    """A call of ours got no response. The peer may or may not have acted on it."""
-
-    call: Call
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class TimerFired:
-    """A timer set earlier ran out."""
-
-    name: str
-
-
-Event: TypeAlias = Started | Requested | Responded | CallFailed | TimerFired
-
-
-# ---------------------------------------------------------------------------------- effects: orders
-
-
-@dataclass(frozen=True, slots=True)
-class Save:
-    """Replace the slot's content. An empty message removes the slot: the next start does not find
-    it, and a default message stands for it as well."""
-
-    slot: str
-    state: Message
-
-    @property
-    def removes(self) -> bool:
-        """Whether the slot is gone after it."""
-        return self.state.ByteSize() == 0
-
-
-@dataclass(frozen=True, slots=True)
-class Append:
-    """Add entries at the end of a log; `first_index` is where its end must be."""
-
-    log: str
-    first_index: int
-    entries: tuple[Message, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Truncate:
-    """Drop the entries of a log from `from_index` on."""
-
-    log: str
-    from_index: int
-
-
-@dataclass(frozen=True, slots=True)
-class Discard:
-    """Drop the entries of a log up to and including `through_index`. The log then begins behind it,
-    even when it had not reached that far."""
-
-    log: str
-    through_index: int
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """Send a request to a peer. Ends in Responded or CallFailed within `timeout_ms`."""
-
-    peer: NodeId
-    request: Message
-    timeout_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Respond:
-    """Answer a request, of this step or of a much earlier one."""
-
-    caller: Caller
-    response: Message
-
-
-@dataclass(frozen=True, slots=True)
-class SetTimer:
-    """Start a timer; one timer a name, setting it again replaces it. A delay of 0 fires after all
-    events that wait already."""
-
-    name: str
-    delay_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class CancelTimer:
-    """Stop a timer; no harm if it is not set."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """Something worth telling the timeline. Never changes anything."""
-
-    kind: str
-    fields: Mapping[str, NoteValue]
-
-
-DurableEffect: TypeAlias = Save | Append | Truncate | Discard
-Effect: TypeAlias = DurableEffect | Call | Respond | SetTimer | CancelTimer | Note
-DURABLE = (Save, Append, Truncate, Discard)
 
 
 # ----------------------------------------------------------------------------------------- handlers
@@ -351,6 +217,12 @@ class Core:
         the slot."""
         self._effects.append(Save(slot, copy_of(state)))
 
+    def save_all(self, states: Mapping[str, Message]) -> None:
+        """Replaces the contents of several slots as one: a crash leaves all of it or none."""
+        if states:
+            saves = tuple(Save(slot, copy_of(state)) for slot, state in states.items())
+            self._effects.append(SaveAll(saves))
+
     def append(self, log: str, first_index: int, entries: Sequence[Message]) -> None:
         """Adds entries at the end of a log, durably before any later effect."""
         if entries:
@@ -376,6 +248,11 @@ class Core:
     def note(self, kind: str, **fields: NoteValue) -> None:
         """Tells the timeline."""
         self._effects.append(Note(kind, MappingProxyType(fields)))
+
+    def crash_point(self, name: str) -> None:
+        """Here the node dies, if somebody armed this point: all effects before are done, none
+        behind."""
+        self._effects.append(CrashPoint(name))
 
     def _handler(self, kind: str, key: object) -> Callable[..., Message | None]:
         name = self._handlers.get((kind, key))

@@ -3,59 +3,25 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeAlias
-from zlib import crc32
 
 from google.protobuf.message import DecodeError, Message
 
 from nodes.core import NodeId, StoredLog
+from nodes.host.checksums import SlotTally, checksum
 from nodes.host.rpc import MessageTypes
+from nodes.host.tables import SLOTS, RowMalformed, layout_of, read_rows
 from nodes.host.text import printable
 
-FORMAT = "2"
+FORMAT = "3"
+_ROWS_OF = "rows of "  # before the name of a table, in meta
 Bound: TypeAlias = tuple[int, int]  # of a log: its first index, and the one of its next entry
 
 
 class StorageDamaged(Exception):
     """What the disk holds cannot be trusted. One line: node, file, table, row, and the way out."""
-
-
-def checksum(*columns: str | int | bytes) -> int:
-    """CRC-32 of a row's content. Lengths are part of it, so that no two rows look alike."""
-    result = 0
-    for column in columns:
-        raw = column if isinstance(column, bytes) else str(column).encode()
-        result = crc32(raw, crc32(b"%d:" % len(raw), result))
-    return result
-
-
-@dataclass(frozen=True, slots=True)
-class SlotTally:
-    """Which slots there must be: how many, and the sum of their names' checksums. A list of names
-    would be written whole with each new slot, and a core may have thousands."""
-
-    count: int = 0
-    total: int = 0
-
-    @classmethod
-    def of(cls, names: Iterable[str]) -> SlotTally:
-        """That of these slots."""
-        checksums = [checksum(name) for name in names]
-        return cls(len(checksums), sum(checksums))
-
-    def plus(self, name: str) -> SlotTally:
-        """With one slot more."""
-        return SlotTally(self.count + 1, self.total + checksum(name))
-
-    def without(self, name: str) -> SlotTally:
-        """With one slot less."""
-        return SlotTally(self.count - 1, self.total - checksum(name))
-
-    def __str__(self) -> str:
-        return f"{self.count}:{self.total}"
 
 
 class Recovery:
@@ -78,7 +44,12 @@ class Recovery:
         try:
             self.meta = self._load_meta()
             self._check_meta(lab)
-            self.slots = self._load_slots()
+            self.slots: dict[str, Message] = {}
+            self.homes: dict[str, str] = {}  # which table a slot is in
+            self.tallies: dict[str, SlotTally] = {}
+            self._load_slots()
+            for table in self.meta["tables"].split():
+                self._load_table(table)
             self.bounds = self._load_bounds()
             self.logs: Mapping[str, StoredLog] = {
                 log: self._load_log(log, *bound) for log, bound in self.bounds.items()
@@ -95,7 +66,7 @@ class Recovery:
         return meta
 
     def _check_meta(self, lab: str) -> None:
-        for name in ("format", "node", "lab", "slots"):
+        for name in ("format", "node", "lab", "slots", "tables"):
             if name not in self.meta:
                 raise self._damaged(f"table meta has no row {name!r}")
         found = self.meta["format"]
@@ -105,18 +76,47 @@ class Recovery:
             if self.meta[name] != expected:
                 raise self._damaged(f"belongs to {name} {self.meta[name]!r}, not to {expected!r}")
 
-    def _load_slots(self) -> dict[str, Message]:
+    def _load_slots(self) -> None:
         slots: dict[str, Message] = {}
         rows = self._database.execute("SELECT name, type, value, checksum FROM slots ORDER BY name")
         for name, type_name, value, found in rows:
-            self._check_row("slots", repr(name), found, name, type_name, value)
-            slots[name] = self._decode("slots", repr(name), type_name, value)
-        if str(SlotTally.of(slots)) != self.meta["slots"]:
-            expected = self.meta["slots"].partition(":")[0]
+            self._check_row(SLOTS, repr(name), found, name, type_name, value)
+            slots[name] = self._decode(SLOTS, repr(name), type_name, value)
+        self._add(SLOTS, slots)
+
+    def _load_table(self, table: str) -> None:
+        slots: dict[str, Message] = {}
+        try:
+            for key, type_name, cells, intact in read_rows(self._database, table):
+                row = f"table {table}, row {key!r}"
+                if not intact:
+                    raise self._damaged(f"{row}: checksum does not match")
+                try:
+                    message = self._types.empty(type_name)
+                    layout = layout_of(type(message))
+                    if layout is None:
+                        raise RowMalformed(f"{type_name} does not fit columns")
+                    layout.fill(message, cells)
+                except (LookupError, RowMalformed) as error:
+                    raise self._damaged(f"{row}: {error}") from error
+                slots[f"{table}/{key}"] = message
+        except RowMalformed as error:
+            raise self._damaged(f"table {table} {error}") from error
+        self._add(table, slots)
+
+    def _add(self, table: str, slots: Mapping[str, Message]) -> None:
+        tally = SlotTally.of(slots)
+        expected = self.meta.get(tally_name(table))
+        if expected is None:
+            raise self._damaged(f"table meta has no row {tally_name(table)!r}")
+        if str(tally) != expected:
             raise self._damaged(
-                f"table slots has {len(slots)} rows, and not the {expected} that were saved"
+                f"table {table} has {len(slots)} rows, and not the {expected.partition(':')[0]} "
+                "that were saved"
             )
-        return slots
+        self.tallies[table] = tally
+        self.slots.update(slots)
+        self.homes.update(dict.fromkeys(slots, table))
 
     def _load_bounds(self) -> dict[str, Bound]:
         bounds: dict[str, Bound] = {}
@@ -162,6 +162,11 @@ class Recovery:
 
     def _damaged(self, what: str) -> StorageDamaged:
         return damaged(self._node, self._path, what)
+
+
+def tally_name(table: str) -> str:
+    """What the table's tally is called in meta."""
+    return SLOTS if table == SLOTS else f"{_ROWS_OF}{table}"
 
 
 def damaged(node: NodeId, path: Path, what: str) -> StorageDamaged:

@@ -162,10 +162,17 @@ class MessageTypes:
     def decode(self, type_name: str, value: bytes) -> Message:
         """Raises LookupError for a type that the protos do not define, and DecodeError (of
         google.protobuf.message) for bytes that are no such message."""
+        return self._type(type_name).FromString(value)
+
+    def empty(self, type_name: str) -> Message:
+        """One of this type, with nothing in it. Raises LookupError as `decode` does."""
+        return self._type(type_name)()
+
+    def _type(self, type_name: str) -> type[Message]:
         message_type = self._types.get(type_name)
         if message_type is None:
             raise LookupError(f"no message type {type_name!r} in the protos of this node")
-        return message_type.FromString(value)
+        return message_type
 
 
 class UnaryHandlers(grpc.GenericRpcHandler):

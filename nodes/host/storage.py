@@ -2,7 +2,8 @@
 
 Every commit is one transaction with one fsync (WAL, synchronous=FULL). Each row carries a checksum
 of its whole content, and the file knows what it must hold: a damaged or missing row is a refusal to
-start, never a silent reset. A write-ahead log torn at its tail is no damage; SQLite drops what was
+start, never a silent reset. Slots that have the shape of a row are rows of tables of their own
+(nodes.host.tables). A write-ahead log torn at its tail is no damage; SQLite drops what was
 never committed.
 
 Not thread-safe: use it from one thread at a time.
@@ -15,6 +16,7 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 from google.protobuf.message import Message
 
@@ -24,21 +26,18 @@ from nodes.core import (
     DurableEffect,
     NodeId,
     Save,
+    SaveAll,
     Started,
     Truncate,
 )
-from nodes.host.recovery import (
-    FORMAT,
-    Bound,
-    Recovery,
-    SlotTally,
-    StorageDamaged,
-    checksum,
-    damaged,
-)
+from nodes.host.checksums import SlotTally, checksum
+from nodes.host.recovery import FORMAT, Bound, Recovery, StorageDamaged, damaged, tally_name
 from nodes.host.rpc import MessageTypes
+from nodes.host.tables import SLOTS, Tables, table_of
 
-__all__ = ["Storage", "StorageDamaged", "StorageFailed", "moved_bound"]
+__all__ = ["Storage", "StorageDamaged", "StorageFailed", "moved_bound", "one_by_one"]
+
+SingleOrder: TypeAlias = Save | Append | Truncate | Discard
 
 CHECKPOINT_PAGES = 1000
 WAL_BYTES_MAX = 8 * 1024 * 1024  # what the log shrinks to after a checkpoint
@@ -66,6 +65,16 @@ CREATE TABLE log_starts (
 class StorageFailed(Exception):
     """The disk did not take a write. One line; the node must stop, for nobody knows what is on
     disk."""
+
+
+def one_by_one(effects: Iterable[DurableEffect]) -> Iterator[SingleOrder]:
+    """The same orders, with those that belong together in a row: what makes them all or none is the
+    transaction around them."""
+    for effect in effects:
+        if isinstance(effect, SaveAll):
+            yield from effect.saves
+        else:
+            yield effect
 
 
 def moved_bound(effect: Append | Truncate | Discard, bound: Bound) -> Bound:
@@ -113,14 +122,15 @@ class Storage:
         self._types = types
         self._wiped = wiped
         self._bounds: dict[str, Bound] = {}
-        self._slots: set[str] = set()
-        self._tally = SlotTally()
+        self._homes: dict[str, str] = {}  # which table a slot is in
+        self._tallies: dict[str, SlotTally] = {SLOTS: SlotTally()}
         self.merged_through = 0  # of a side file; see nodes.host.unsynced
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = self._take_lock()
             self.path.touch(mode=0o600)
             self._database = self._open()
+            self._tables = Tables(self._database)
         except (OSError, sqlite3.OperationalError) as error:
             raise StorageFailed(f"{node}: cannot open {self.path}: {error}") from error
         except sqlite3.DatabaseError as error:
@@ -156,7 +166,8 @@ class Storage:
         return database
 
     def _create(self, database: sqlite3.Connection) -> None:
-        meta = {"format": FORMAT, "node": self.node, "lab": self.lab, "slots": str(SlotTally())}
+        meta = {"format": FORMAT, "node": self.node, "lab": self.lab}
+        meta |= {"slots": str(SlotTally()), "tables": ""}
         if self._wiped:
             meta["wiped"] = "1"
         # One transaction: a node killed while it creates its file leaves none or all of it.
@@ -173,8 +184,7 @@ class Storage:
         """All that was durable. Raises StorageDamaged at the first thing that is not right."""
         found = Recovery(self._database, self.path, node=self.node, lab=self.lab, types=self._types)
         self._bounds = dict(found.bounds)
-        self._slots = set(found.slots)
-        self._tally = SlotTally.of(found.slots)
+        self._homes, self._tallies = found.homes, found.tallies
         self._wiped = "wiped" in found.meta
         self.merged_through = int(found.meta.get("merged_through", "0"))
         return Started(found.slots, found.logs, amnesia=self._wiped)
@@ -192,13 +202,13 @@ class Storage:
         bounds, saves = dict(self._bounds), dict[str, Save]()
         try:
             self._database.execute("BEGIN IMMEDIATE")
-            for effect in effects:
+            for effect in one_by_one(effects):
                 if isinstance(effect, Save):
                     saves[effect.slot] = effect  # only the last one of a commit counts
                 else:
                     self._write_log(effect, bounds)
             self._write_bounds(bounds)
-            tally = self._write_slots(saves.values())
+            tallies = self._write_slots(saves.values())
             if merged_through is not None:
                 _put_meta(self._database, "merged_through", str(merged_through))
             if self._wiped:
@@ -213,12 +223,16 @@ class Storage:
             ) from error
         except BaseException:
             self._database.execute("ROLLBACK")
+            self._tables.forget()
             raise
         self._wiped = False
         self._bounds = bounds
-        self._tally = tally
+        self._tallies = tallies
         for save in saves.values():
-            (self._slots.discard if save.removes else self._slots.add)(save.slot)
+            if save.removes:
+                self._homes.pop(save.slot, None)
+            else:
+                self._homes[save.slot] = table_of(save.slot, save.state)
         if merged_through is not None:
             self.merged_through = merged_through
 
@@ -251,21 +265,35 @@ class Storage:
                 rows,
             )
 
-    def _write_slots(self, saves: Iterable[Save]) -> SlotTally:
-        tally = self._tally
+    def _write_slots(self, saves: Iterable[Save]) -> dict[str, SlotTally]:
+        tallies = dict(self._tallies)
         for save in saves:
-            known = save.slot in self._slots
-            if save.removes:
-                self._database.execute("DELETE FROM slots WHERE name=?", (save.slot,))
-                tally = tally.without(save.slot) if known else tally
-            else:
-                self._put_slot(save.slot, save.state)
-                tally = tally if known else tally.plus(save.slot)
-        if tally != self._tally:
-            _put_meta(self._database, "slots", str(tally))
-        return tally
+            old = self._homes.get(save.slot)
+            new = None if save.removes else table_of(save.slot, save.state)
+            if old is not None and old != new:
+                self._remove_slot(old, save.slot)
+                tallies[old] = tallies[old].without(save.slot)
+            if new is not None:
+                self._put_slot(new, save.slot, save.state)
+                if old != new:
+                    tallies[new] = tallies.get(new, SlotTally()).plus(save.slot)
+        if len(tallies) > len(self._tallies):
+            _put_meta(self._database, "tables", " ".join(sorted(tallies.keys() - {SLOTS})))
+        for table, tally in tallies.items():
+            if self._tallies.get(table) != tally:
+                _put_meta(self._database, tally_name(table), str(tally))
+        return tallies
 
-    def _put_slot(self, name: str, state: Message) -> None:
+    def _remove_slot(self, table: str, name: str) -> None:
+        if table == SLOTS:
+            self._database.execute("DELETE FROM slots WHERE name=?", (name,))
+        else:
+            self._tables.remove(table, name)
+
+    def _put_slot(self, table: str, name: str, state: Message) -> None:
+        if table != SLOTS:
+            self._tables.put(table, name, state)
+            return
         type_name, value = state.DESCRIPTOR.full_name, state.SerializeToString()
         self._database.execute(
             "INSERT INTO slots (name, type, value, checksum) VALUES (?,?,?,?) "

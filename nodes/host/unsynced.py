@@ -21,7 +21,15 @@ from google.protobuf.message import DecodeError, Message
 
 from nodes.core import Append, Discard, DurableEffect, NodeId, Save, Started, Truncate
 from nodes.host.rpc import MessageTypes
-from nodes.host.storage import EMPTY_LOG, Storage, StorageDamaged, StorageFailed, moved_bound
+from nodes.host.storage import (
+    EMPTY_LOG,
+    SingleOrder,
+    Storage,
+    StorageDamaged,
+    StorageFailed,
+    moved_bound,
+    one_by_one,
+)
 
 UNSYNCED_BYTES_MAX = 8 * 1024 * 1024  # merged early when the side file is larger
 
@@ -46,7 +54,7 @@ class UnsyncedStorage:
         self.path = side_file(storage.path.parent, storage.node)
         self._number = 0
         self._bounds = dict[str, tuple[int, int]]()
-        self._waiting: list[DurableEffect] = []
+        self._waiting: list[SingleOrder] = []
         self.unsynced_bytes = 0
         try:
             self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
@@ -59,7 +67,7 @@ class UnsyncedStorage:
         self._storage.load()
         raw = self.path.read_bytes()
         number = self._storage.merged_through
-        effects: list[DurableEffect] = []
+        effects: list[SingleOrder] = []
         try:
             for found, body in read_records(raw):
                 if found > self._storage.merged_through:
@@ -83,15 +91,15 @@ class UnsyncedStorage:
 
     def commit(self, effects: Iterable[DurableEffect]) -> None:
         """Written, not synced. Raises as Storage.commit does."""
-        effects, bounds = tuple(effects), dict(self._bounds)
-        for effect in effects:
-            if not isinstance(effect, Save):
-                bounds[effect.log] = moved_bound(effect, bounds.get(effect.log, EMPTY_LOG))
-        record = write_record(self._number + 1, b"".join(_write_orders(effects)))
+        orders, bounds = tuple(one_by_one(effects)), dict(self._bounds)
+        for order in orders:
+            if not isinstance(order, Save):
+                bounds[order.log] = moved_bound(order, bounds.get(order.log, EMPTY_LOG))
+        record = write_record(self._number + 1, b"".join(_write_orders(orders)))
         self._write(record)
         self._number += 1
         self._bounds = bounds
-        self._waiting.extend(effects)
+        self._waiting.extend(orders)
         self.unsynced_bytes += len(record)
         if self.unsynced_bytes > UNSYNCED_BYTES_MAX:
             self.sync()
@@ -152,7 +160,7 @@ def read_records(raw: bytes) -> Iterator[tuple[int, bytes]]:
         offset = end + _CHECKSUM.size
 
 
-def _write_orders(effects: Iterable[DurableEffect]) -> Iterator[bytes]:
+def _write_orders(effects: Iterable[SingleOrder]) -> Iterator[bytes]:
     for effect in effects:
         match effect:
             case Save(slot, state):
@@ -174,7 +182,7 @@ def _order(order: int, name: str, index: int, message: Message | None = None) ->
     return b"".join((sizes, raw_name, raw_type, value))
 
 
-def _read_orders(body: bytes, types: MessageTypes) -> Iterator[DurableEffect]:
+def _read_orders(body: bytes, types: MessageTypes) -> Iterator[SingleOrder]:
     offset = 0
     while offset < len(body):
         order, name_length, type_length, index, value_length = _ORDER.unpack_from(body, offset)

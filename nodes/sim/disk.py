@@ -1,8 +1,8 @@
 """A disk with synced and unsynced state.
 
-What a core orders (Save, Append, Truncate, Discard) is first written, then synced. A crash keeps
-what was synced and, of the writes behind it, a prefix drawn by the seed, the last of them perhaps
-torn. A disk that lies about syncing shows its lie only at a power cut.
+What a core orders (Save, SaveAll, Append, Truncate, Discard) is first written, then synced. A crash
+keeps what was synced and, of the writes behind it, a prefix drawn by the seed, the last of them
+perhaps torn. A disk that lies about syncing shows its lie only at a power cut.
 """
 
 from __future__ import annotations
@@ -12,7 +12,17 @@ from random import Random
 
 from google.protobuf.message import Message
 
-from nodes.core import Append, Discard, DurableEffect, Save, Started, StoredLog, Truncate, copy_of
+from nodes.core import (
+    Append,
+    Discard,
+    DurableEffect,
+    Save,
+    SaveAll,
+    Started,
+    StoredLog,
+    Truncate,
+    copy_of,
+)
 
 
 class MisuseOfDisk(Exception):
@@ -88,7 +98,7 @@ class SimDisk:
 
     def _tear(self, effect: DurableEffect) -> None:
         """A write that was under way may have got through in part: some entries, but no half ones,
-        since each row carries a checksum."""
+        since each row carries a checksum; and nothing of what is saved as one."""
         if isinstance(effect, Append):
             kept = self.rng.randint(0, len(effect.entries) - 1)
             if kept:
@@ -100,6 +110,9 @@ class SimDisk:
                 self._slots.pop(slot, None)
             case Save(slot, state):
                 self._slots[slot] = state
+            case SaveAll(saves):
+                for save in saves:
+                    self._carry_out(save)
             case Append(name, first_index, entries):
                 log = self._log(name)
                 if first_index != log.next_index:

@@ -16,8 +16,8 @@ from google.protobuf.message import Message
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nodes.core import Append, Discard, DurableEffect, Save, Started, Truncate
-from nodes.host.recovery import checksum
+from nodes.core import Append, Discard, DurableEffect, Save, SaveAll, Started, Truncate
+from nodes.host.checksums import checksum
 from nodes.host.rpc import MessageTypes
 from nodes.host.storage import Storage, StorageDamaged, StorageFailed
 from nodes.host.unsynced import UNSYNCED_BYTES_MAX, UnsyncedStorage, read_records, write_record
@@ -60,6 +60,10 @@ class Model:
             if effect.state.total == 0:
                 del self.slots[effect.slot]
             return
+        if isinstance(effect, SaveAll):
+            for save in effect.saves:
+                self.carry_out(save)
+            return
         first, entries = self.logs.get(effect.log, (1, []))
         match effect:
             case Append(_, _, new):
@@ -95,7 +99,7 @@ def what_it_holds(started: Started) -> tuple[dict[str, int], dict[str, tuple[int
 NUMBERS = st.just(0) | st.integers(0, 2**64 - 1)
 ORDERS = st.lists(
     st.tuples(
-        st.sampled_from(["save", "append", "truncate", "discard", "commit", "reopen"]),
+        st.sampled_from(["save", "save all", "append", "truncate", "discard", "commit", "reopen"]),
         st.sampled_from(["a", "b'\"\n☃"]),
         st.lists(NUMBERS, min_size=1, max_size=4),
         st.integers(0, 8),
@@ -124,6 +128,9 @@ def test_storage_holds_what_a_dict_would(
         match order:
             case "save":
                 effect = Save(name, counter(numbers[0]))
+            case "save all":
+                saves = [Save(f"{name}{place}", counter(n)) for place, n in enumerate(numbers)]
+                effect = SaveAll(tuple(saves))
             case "append":
                 effect = Append(name, following, added(*numbers))
             case "truncate":

@@ -27,11 +27,15 @@ class Ping(Core):
         self.amounts: list[int] = []
         self.relays: dict[tuple[NodeId, str], list[Caller]] = {}
         self.sleepers: list[Caller] = []
+        self.accounts: dict[str, pb.Account] = {}
 
     def on_start(self, started: Started) -> None:
         counter = started.slots.get("counter")
         if isinstance(counter, pb.Counter):
             self.total = counter.total
+        for name, account in started.slots.items():
+            if isinstance(account, pb.Account):
+                self.accounts[name] = account
         if "added" in started.logs:
             self.first_index = started.logs["added"].first_index
             for entry in started.logs["added"].entries:
@@ -61,6 +65,19 @@ class Ping(Core):
         self.amounts.append(request.amount)
         self.note("added", amount=request.amount, total=self.total)
         return pb.AddResponse(total=self.total)
+
+    @handles(pb.TransferRequest)
+    def transfer(self, request: pb.TransferRequest, caller: Caller) -> None:
+        source, target = f"accounts/{request.source}", f"accounts/{request.target}"
+        for name, amount in ((source, -request.amount), (target, request.amount)):
+            account = self.accounts.setdefault(name, pb.Account())
+            account.balance += amount
+            account.transfers += 1
+        self.crash_point("transfer-decided")
+        self.save_all({name: self.accounts[name] for name in (source, target)})
+        self.crash_point("transfer-saved")
+        self.respond(caller, pb.TransferResponse(balance=self.accounts[source].balance))
+        self.crash_point("transfer-answered")
 
     @handles(pb.CompactRequest)
     def compact(self, request: pb.CompactRequest, _: Caller) -> pb.CompactResponse:

@@ -1,7 +1,9 @@
 from protos import node_pb2 as _node_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from collections.abc import Mapping as _Mapping
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
@@ -95,6 +97,88 @@ class Added(_message.Message):
     AMOUNT_FIELD_NUMBER: _ClassVar[int]
     amount: int
     def __init__(self, amount: _Optional[int] = ...) -> None: ...
+
+class TransferRequest(_message.Message):
+    __slots__ = ("source", "target", "amount")
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    source: str
+    target: str
+    amount: int
+    def __init__(self, source: _Optional[str] = ..., target: _Optional[str] = ..., amount: _Optional[int] = ...) -> None: ...
+
+class TransferResponse(_message.Message):
+    __slots__ = ("balance",)
+    BALANCE_FIELD_NUMBER: _ClassVar[int]
+    balance: int
+    def __init__(self, balance: _Optional[int] = ...) -> None: ...
+
+class Account(_message.Message):
+    __slots__ = ("balance", "transfers")
+    BALANCE_FIELD_NUMBER: _ClassVar[int]
+    TRANSFERS_FIELD_NUMBER: _ClassVar[int]
+    balance: int
+    transfers: int
+    def __init__(self, balance: _Optional[int] = ..., transfers: _Optional[int] = ...) -> None: ...
+
+class Everything(_message.Message):
+    __slots__ = ("ratio", "small", "a", "b", "c", "d", "e", "f", "g", "truth", "text", "raw", "color", "note", "number", "word", "type", "Mixed")
+    class Color(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        NONE: _ClassVar[Everything.Color]
+        RED: _ClassVar[Everything.Color]
+    NONE: Everything.Color
+    RED: Everything.Color
+    RATIO_FIELD_NUMBER: _ClassVar[int]
+    SMALL_FIELD_NUMBER: _ClassVar[int]
+    A_FIELD_NUMBER: _ClassVar[int]
+    B_FIELD_NUMBER: _ClassVar[int]
+    C_FIELD_NUMBER: _ClassVar[int]
+    D_FIELD_NUMBER: _ClassVar[int]
+    E_FIELD_NUMBER: _ClassVar[int]
+    F_FIELD_NUMBER: _ClassVar[int]
+    G_FIELD_NUMBER: _ClassVar[int]
+    TRUTH_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    RAW_FIELD_NUMBER: _ClassVar[int]
+    COLOR_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    WORD_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    MIXED_FIELD_NUMBER: _ClassVar[int]
+    ratio: float
+    small: float
+    a: int
+    b: int
+    c: int
+    d: int
+    e: int
+    f: int
+    g: int
+    truth: bool
+    text: str
+    raw: bytes
+    color: Everything.Color
+    note: str
+    number: int
+    word: str
+    type: str
+    Mixed: str
+    def __init__(self, ratio: _Optional[float] = ..., small: _Optional[float] = ..., a: _Optional[int] = ..., b: _Optional[int] = ..., c: _Optional[int] = ..., d: _Optional[int] = ..., e: _Optional[int] = ..., f: _Optional[int] = ..., g: _Optional[int] = ..., truth: _Optional[bool] = ..., text: _Optional[str] = ..., raw: _Optional[bytes] = ..., color: _Optional[_Union[Everything.Color, str]] = ..., note: _Optional[str] = ..., number: _Optional[int] = ..., word: _Optional[str] = ..., type: _Optional[str] = ..., Mixed: _Optional[str] = ...) -> None: ...
+
+class Repeated(_message.Message):
+    __slots__ = ("numbers",)
+    NUMBERS_FIELD_NUMBER: _ClassVar[int]
+    numbers: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, numbers: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class Nested(_message.Message):
+    __slots__ = ("account",)
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    account: Account
+    def __init__(self, account: _Optional[_Union[Account, _Mapping]] = ...) -> None: ...
 
 class PingView(_message.Message):
     __slots__ = ("total", "first_index", "next_index", "echoes", "logged_total", "wall_ms")

@@ -17,6 +17,7 @@ from nodes.core import (
     CallFailed,
     CancelTimer,
     Core,
+    CrashPoint,
     Discard,
     Effect,
     Event,
@@ -27,6 +28,7 @@ from nodes.core import (
     Respond,
     Responded,
     Save,
+    SaveAll,
     SetTimer,
     TimerFired,
     Truncate,
@@ -196,10 +198,10 @@ class Step:
             case CancelTimer(timer):
                 timers.pop(timer, None)
                 self._set_timers(number, timers)
-            case Save() | Append() | Truncate() | Discard():
+            case Save() | SaveAll() | Append() | Truncate() | Discard():
                 self._disk.write(effect)
                 self._disk.sync()
-            case Note():
+            case Note() | CrashPoint():
                 pass
 
     def _respond(self, name: NodeId, caller: Caller, response: Message) -> None:

@@ -62,7 +62,8 @@ DUNDERS: Final = frozenset(
 )
 # What the simulation and the judge build on.
 KEPT: Final = frozenset(
-    {"step", "view", "call", "respond", "save", "append", "truncate", "discard"}
+    {"step", "view", "call", "respond", "save", "save_all", "append", "truncate", "discard"}
+    | {"crash_point"}
     | {"set_timer", "cancel_timer", "note", "served_requests"}
 )
 HIDDEN: Final = frozenset({"_effects", "_handlers", "_handler", "_exercise"})

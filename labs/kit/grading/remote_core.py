@@ -16,6 +16,7 @@ from nodes.core import (
     CallFailed,
     CancelTimer,
     Core,
+    CrashPoint,
     Discard,
     Effect,
     Env,
@@ -27,6 +28,7 @@ from nodes.core import (
     Respond,
     Responded,
     Save,
+    SaveAll,
     SetTimer,
     Started,
     TimerFired,
@@ -161,6 +163,14 @@ class RemoteCore(Core):
     def _save(self, effect: pb.Effect) -> Effect:
         return Save(effect.name, self._message(effect.type, effect.content))
 
+    def _save_all(self, effect: pb.Effect) -> Effect:
+        return SaveAll(
+            tuple(
+                Save(slot.name, self._message(slot.state.type, slot.state.value))
+                for slot in effect.saves
+            )
+        )
+
     def _append(self, effect: pb.Effect) -> Effect:
         entries = tuple(self._message(entry.type, entry.value) for entry in effect.entries)
         return Append(effect.name, effect.number, entries)
@@ -184,6 +194,9 @@ class RemoteCore(Core):
         }
         return Note(effect.name, MappingProxyType(fields))
 
+    def _crash_point(self, effect: pb.Effect) -> Effect:
+        return CrashPoint(effect.name)
+
 
 _DECODE: dict[int, Callable[[RemoteCore, pb.Effect], Effect]] = {
     E.CALL: RemoteCore._call,
@@ -195,6 +208,8 @@ _DECODE: dict[int, Callable[[RemoteCore, pb.Effect], Effect]] = {
     E.SET_TIMER: RemoteCore._set_timer,
     E.CANCEL_TIMER: RemoteCore._cancel_timer,
     E.NOTE: RemoteCore._note,
+    E.SAVE_ALL: RemoteCore._save_all,
+    E.CRASH_POINT: RemoteCore._crash_point,
 }
 
 

@@ -3,7 +3,7 @@ wrong with one is raised in the line that asked for it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NoReturn
 
 from google.protobuf.message import Message
@@ -62,6 +62,24 @@ class Speaking:
         effect = self._player_effect(E.SAVE, _word(slot, "the name of a slot"))
         effect.type, effect.content = kind, state.SerializeToString()
 
+    def save_all(self, states: Mapping[str, Message]) -> None:
+        """See Core."""
+        if not isinstance(states, Mapping):
+            _wrong(f"what is saved at once is {shown(states)}, expected slots and their contents")
+        contents = [
+            (
+                _word(slot, "the name of a slot"),
+                self._player_type_of(state, "the content of a slot"),
+                state.SerializeToString(),
+            )
+            for slot, state in states.items()
+        ]
+        if not contents:
+            return
+        effect = self._player_effect(E.SAVE_ALL, "")
+        for slot, kind, value in contents:
+            effect.saves.add(name=slot, state=pb.Content(type=kind, value=value))
+
     def append(self, log: str, first_index: int, entries: Sequence[Message]) -> None:
         """See Core."""
         if not entries:
@@ -104,6 +122,10 @@ class Speaking:
                 field.text = value
             else:
                 _wrong(f"{name} of a note is {shown(value)}, expected a number or a word")
+
+    def crash_point(self, name: str) -> None:
+        """See Core."""
+        self._player_effect(E.CRASH_POINT, _word(name, "the name of a crash point"))
 
     def _player_effect(self, kind: pb.Effect.Kind, name: str) -> pb.Effect:
         if len(self._player_reply.effects) >= EFFECTS_MAX:

@@ -13,9 +13,10 @@ from labs.kit.grading.learner_error import LearnerError
 from labs.kit.grading.player import Player
 from labs.raft.checks import BY_ID, COURSE
 from labs.raft.lab import LAB
-from nodes.core import Core, Effect, Event, NodeId
+from nodes.core import Core, CrashPoint, Effect, Event, NodeId, Save, SaveAll
 from nodes.cores.raft import Raft
 from nodes.sim.cluster import SimCluster, simulate
+from protos import raft_pb2 as pb
 from tests.kit.grading.players import BASE, ended, on_timeout, played, player, spec, written
 
 PLAIN = "class MyRaft(Raft): pass"
@@ -131,6 +132,31 @@ def test_messages_are_copied(tmp_path: Path) -> None:
         simulate(spec(), program, cores=one.cores(spec()), observers=[observe])
     assert seen
     assert not any("77" in effect for effect in seen)
+
+
+def test_saves_at_once_and_crash_points_arrive(tmp_path: Path) -> None:
+    """As the effects that they are in a core of this process; nothing to save is no effect."""
+    code = """
+    from protos import raft_pb2 as pb
+    self.save_all({})
+    self.save_all({"a": pb.Vote(current_term=1), "b": pb.Vote(current_term=2)})
+    self.crash_point("saved")
+    """
+    with player(on_timeout(tmp_path, code)) as one:
+        seen: list[Effect] = []
+
+        async def program(cluster: SimCluster) -> None:
+            await cluster.sleep(1000)
+
+        def observe(
+            cluster: SimCluster, node: str, event: Event, effects: Sequence[Effect]
+        ) -> None:
+            seen.extend(one for one in effects if isinstance(one, SaveAll | CrashPoint))
+
+        simulate(spec(), program, cores=one.cores(spec()), observers=[observe])
+    both = SaveAll((Save("a", pb.Vote(current_term=1)), Save("b", pb.Vote(current_term=2))))
+    assert seen[:2] == [both, CrashPoint("saved")]
+    assert all(one in (both, CrashPoint("saved")) for one in seen)
 
 
 def test_an_error_ends_the_run_at_once(tmp_path: Path) -> None:
