@@ -26,6 +26,8 @@ STARTED, SENT, RECEIVED, TIMER, SAVED, CRASHED, FAULT, FAILED = (
     "failed",
 )
 
+POINT = "point"  # field of CRASHED: the crash point of the core at which the node died
+
 
 @dataclass(frozen=True, slots=True)
 class TimelineEvent:

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x11protos/node.proto\x12\rfaultlab.node\"\'\n\x07Refused\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0c\n\x04hint\x18\x02 \x01(\t\" \n\x0eOutcomeUnknown\x12\x0e\n\x06reason\x18\x01 \x01(\t\",\n\rStoredMessage\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c\"\r\n\x0bViewRequest\"\x83\x01\n\x0cViewResponse\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x0f\n\x07session\x18\x02 \x01(\t\x12*\n\x04view\x18\x03 \x01(\x0b\x32\x1c.faultlab.node.StoredMessage\x12%\n\x04host\x18\x04 \x01(\x0b\x32\x17.faultlab.node.HostView\"\x9a\x02\n\x08HostView\x12\x0b\n\x03pid\x18\x01 \x01(\x04\x12\x11\n\tuptime_ms\x18\x02 \x01(\x04\x12\x17\n\x0f\x65vents_recorded\x18\x03 \x01(\x04\x12\x16\n\x0e\x65vents_dropped\x18\x04 \x01(\x04\x12\x14\n\x0cinbox_length\x18\x05 \x01(\x04\x12\r\n\x05steps\x18\x06 \x01(\x04\x12\x0f\n\x07\x63ommits\x18\x07 \x01(\x04\x12\x17\n\x0f\x63lock_offset_ms\x18\x08 \x01(\x03\x12\x12\n\nclock_rate\x18\t \x01(\x01\x12+\n\nrpc_faults\x18\n \x03(\x0b\x32\x17.faultlab.node.RpcFault\x12\x15\n\rstorage_bytes\x18\x0b \x01(\x04\x12\x16\n\x0eunsynced_bytes\x18\x0c \x01(\x04\"2\n\x0fSetClockRequest\x12\x11\n\toffset_ms\x18\x01 \x01(\x03\x12\x0c\n\x04rate\x18\x02 \x01(\x01\"3\n\x10SetClockResponse\x12\x11\n\toffset_ms\x18\x01 \x01(\x03\x12\x0c\n\x04rate\x18\x02 \x01(\x01\"\xc5\x01\n\x08RpcFault\x12*\n\x04kind\x18\x01 \x01(\x0e\x32\x1c.faultlab.node.RpcFault.Kind\x12\x0c\n\x04peer\x18\x02 \x01(\t\x12\x0f\n\x07percent\x18\x03 \x01(\x01\x12\x0f\n\x07hold_ms\x18\x04 \x01(\r\"]\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x10\n\x0cLOSE_REQUEST\x10\x01\x12\x11\n\rLOSE_RESPONSE\x10\x02\x12\r\n\tDUPLICATE\x10\x03\x12\x0b\n\x07REORDER\x10\x04\"L\n\x13SetRpcFaultsRequest\x12\'\n\x06\x66\x61ults\x18\x01 \x03(\x0b\x32\x17.faultlab.node.RpcFault\x12\x0c\n\x04seed\x18\x02 \x01(\x04\"?\n\x14SetRpcFaultsResponse\x12\'\n\x06\x66\x61ults\x18\x01 \x03(\x0b\x32\x17.faultlab.node.RpcFault\"\r\n\x0bStopRequest\"\x0e\n\x0cStopResponse\"<\n\rRequestFrames\x12+\n\x06\x66rames\x18\x01 \x03(\x0b\x32\x1b.faultlab.node.RequestFrame\">\n\x0eResponseFrames\x12,\n\x06\x66rames\x18\x01 \x03(\x0b\x32\x1c.faultlab.node.ResponseFrame\"\x91\x01\n\x0cRequestFrame\x12\x0c\n\x04\x63\x61ll\x18\x01 \x01(\x04\x12\x0e\n\x06method\x18\x02 \x01(\t\x12\x12\n\ntimeout_ms\x18\x03 \x01(\r\x12\x0f\n\x07lamport\x18\x04 \x01(\x04\x12\x0f\n\x07message\x18\x05 \x01(\t\x12\x0c\n\x04part\x18\x06 \x01(\x0c\x12\x0c\n\x04more\x18\x07 \x01(\x08\x12\x11\n\tabandoned\x18\x08 \x01(\x08\"\x8f\x01\n\rResponseFrame\x12\x0c\n\x04\x63\x61ll\x18\x01 \x01(\x04\x12\x0f\n\x07lamport\x18\x02 \x01(\x04\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x0c\n\x04part\x18\x04 \x01(\x0c\x12\x0c\n\x04more\x18\x05 \x01(\x08\x12\x0e\n\x06status\x18\x06 \x01(\r\x12\x0f\n\x07\x64\x65tails\x18\x07 \x01(\t\x12\x11\n\tabandoned\x18\x08 \x01(\x08\x32\xb1\x02\n\x07\x43ontrol\x12?\n\x04View\x12\x1a.faultlab.node.ViewRequest\x1a\x1b.faultlab.node.ViewResponse\x12K\n\x08SetClock\x12\x1e.faultlab.node.SetClockRequest\x1a\x1f.faultlab.node.SetClockResponse\x12W\n\x0cSetRpcFaults\x12\".faultlab.node.SetRpcFaultsRequest\x1a#.faultlab.node.SetRpcFaultsResponse\x12?\n\x04Stop\x12\x1a.faultlab.node.StopRequest\x1a\x1b.faultlab.node.StopResponse2U\n\tTransport\x12H\n\x05\x43\x61rry\x12\x1c.faultlab.node.RequestFrames\x1a\x1d.faultlab.node.ResponseFrames(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x11protos/node.proto\x12\rfaultlab.node\"\'\n\x07Refused\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0c\n\x04hint\x18\x02 \x01(\t\" \n\x0eOutcomeUnknown\x12\x0e\n\x06reason\x18\x01 \x01(\t\",\n\rStoredMessage\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c\"\r\n\x0bViewRequest\"\x83\x01\n\x0cViewResponse\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x0f\n\x07session\x18\x02 \x01(\t\x12*\n\x04view\x18\x03 \x01(\x0b\x32\x1c.faultlab.node.StoredMessage\x12%\n\x04host\x18\x04 \x01(\x0b\x32\x17.faultlab.node.HostView\"\xcb\x02\n\x08HostView\x12\x0b\n\x03pid\x18\x01 \x01(\x04\x12\x11\n\tuptime_ms\x18\x02 \x01(\x04\x12\x17\n\x0f\x65vents_recorded\x18\x03 \x01(\x04\x12\x16\n\x0e\x65vents_dropped\x18\x04 \x01(\x04\x12\x14\n\x0cinbox_length\x18\x05 \x01(\x04\x12\r\n\x05steps\x18\x06 \x01(\x04\x12\x0f\n\x07\x63ommits\x18\x07 \x01(\x04\x12\x17\n\x0f\x63lock_offset_ms\x18\x08 \x01(\x03\x12\x12\n\nclock_rate\x18\t \x01(\x01\x12+\n\nrpc_faults\x18\n \x03(\x0b\x32\x17.faultlab.node.RpcFault\x12\x15\n\rstorage_bytes\x18\x0b \x01(\x04\x12\x16\n\x0eunsynced_bytes\x18\x0c \x01(\x04\x12/\n\x0c\x63rash_points\x18\r \x03(\x0b\x32\x19.faultlab.node.CrashPoint\"2\n\x0fSetClockRequest\x12\x11\n\toffset_ms\x18\x01 \x01(\x03\x12\x0c\n\x04rate\x18\x02 \x01(\x01\"3\n\x10SetClockResponse\x12\x11\n\toffset_ms\x18\x01 \x01(\x03\x12\x0c\n\x04rate\x18\x02 \x01(\x01\"\xc5\x01\n\x08RpcFault\x12*\n\x04kind\x18\x01 \x01(\x0e\x32\x1c.faultlab.node.RpcFault.Kind\x12\x0c\n\x04peer\x18\x02 \x01(\t\x12\x0f\n\x07percent\x18\x03 \x01(\x01\x12\x0f\n\x07hold_ms\x18\x04 \x01(\r\"]\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x10\n\x0cLOSE_REQUEST\x10\x01\x12\x11\n\rLOSE_RESPONSE\x10\x02\x12\r\n\tDUPLICATE\x10\x03\x12\x0b\n\x07REORDER\x10\x04\"L\n\x13SetRpcFaultsRequest\x12\'\n\x06\x66\x61ults\x18\x01 \x03(\x0b\x32\x17.faultlab.node.RpcFault\x12\x0c\n\x04seed\x18\x02 \x01(\x04\"?\n\x14SetRpcFaultsResponse\x12\'\n\x06\x66\x61ults\x18\x01 \x03(\x0b\x32\x17.faultlab.node.RpcFault\"9\n\nCrashPoint\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x02 \x01(\r\x12\x0e\n\x06passed\x18\x03 \x01(\x04\"B\n\x15SetCrashPointsRequest\x12)\n\x06points\x18\x01 \x03(\x0b\x32\x19.faultlab.node.CrashPoint\"C\n\x16SetCrashPointsResponse\x12)\n\x06points\x18\x01 \x03(\x0b\x32\x19.faultlab.node.CrashPoint\"\r\n\x0bStopRequest\"\x0e\n\x0cStopResponse\"<\n\rRequestFrames\x12+\n\x06\x66rames\x18\x01 \x03(\x0b\x32\x1b.faultlab.node.RequestFrame\">\n\x0eResponseFrames\x12,\n\x06\x66rames\x18\x01 \x03(\x0b\x32\x1c.faultlab.node.ResponseFrame\"\x91\x01\n\x0cRequestFrame\x12\x0c\n\x04\x63\x61ll\x18\x01 \x01(\x04\x12\x0e\n\x06method\x18\x02 \x01(\t\x12\x12\n\ntimeout_ms\x18\x03 \x01(\r\x12\x0f\n\x07lamport\x18\x04 \x01(\x04\x12\x0f\n\x07message\x18\x05 \x01(\t\x12\x0c\n\x04part\x18\x06 \x01(\x0c\x12\x0c\n\x04more\x18\x07 \x01(\x08\x12\x11\n\tabandoned\x18\x08 \x01(\x08\"\x8f\x01\n\rResponseFrame\x12\x0c\n\x04\x63\x61ll\x18\x01 \x01(\x04\x12\x0f\n\x07lamport\x18\x02 \x01(\x04\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x0c\n\x04part\x18\x04 \x01(\x0c\x12\x0c\n\x04more\x18\x05 \x01(\x08\x12\x0e\n\x06status\x18\x06 \x01(\r\x12\x0f\n\x07\x64\x65tails\x18\x07 \x01(\t\x12\x11\n\tabandoned\x18\x08 \x01(\x08\x32\x90\x03\n\x07\x43ontrol\x12?\n\x04View\x12\x1a.faultlab.node.ViewRequest\x1a\x1b.faultlab.node.ViewResponse\x12K\n\x08SetClock\x12\x1e.faultlab.node.SetClockRequest\x1a\x1f.faultlab.node.SetClockResponse\x12W\n\x0cSetRpcFaults\x12\".faultlab.node.SetRpcFaultsRequest\x1a#.faultlab.node.SetRpcFaultsResponse\x12]\n\x0eSetCrashPoints\x12$.faultlab.node.SetCrashPointsRequest\x1a%.faultlab.node.SetCrashPointsResponse\x12?\n\x04Stop\x12\x1a.faultlab.node.StopRequest\x1a\x1b.faultlab.node.StopResponse2U\n\tTransport\x12H\n\x05\x43\x61rry\x12\x1c.faultlab.node.RequestFrames\x1a\x1d.faultlab.node.ResponseFrames(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,33 +42,39 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_VIEWRESPONSE']._serialized_start=173
   _globals['_VIEWRESPONSE']._serialized_end=304
   _globals['_HOSTVIEW']._serialized_start=307
-  _globals['_HOSTVIEW']._serialized_end=589
-  _globals['_SETCLOCKREQUEST']._serialized_start=591
-  _globals['_SETCLOCKREQUEST']._serialized_end=641
-  _globals['_SETCLOCKRESPONSE']._serialized_start=643
-  _globals['_SETCLOCKRESPONSE']._serialized_end=694
-  _globals['_RPCFAULT']._serialized_start=697
-  _globals['_RPCFAULT']._serialized_end=894
-  _globals['_RPCFAULT_KIND']._serialized_start=801
-  _globals['_RPCFAULT_KIND']._serialized_end=894
-  _globals['_SETRPCFAULTSREQUEST']._serialized_start=896
-  _globals['_SETRPCFAULTSREQUEST']._serialized_end=972
-  _globals['_SETRPCFAULTSRESPONSE']._serialized_start=974
-  _globals['_SETRPCFAULTSRESPONSE']._serialized_end=1037
-  _globals['_STOPREQUEST']._serialized_start=1039
-  _globals['_STOPREQUEST']._serialized_end=1052
-  _globals['_STOPRESPONSE']._serialized_start=1054
-  _globals['_STOPRESPONSE']._serialized_end=1068
-  _globals['_REQUESTFRAMES']._serialized_start=1070
-  _globals['_REQUESTFRAMES']._serialized_end=1130
-  _globals['_RESPONSEFRAMES']._serialized_start=1132
-  _globals['_RESPONSEFRAMES']._serialized_end=1194
-  _globals['_REQUESTFRAME']._serialized_start=1197
-  _globals['_REQUESTFRAME']._serialized_end=1342
-  _globals['_RESPONSEFRAME']._serialized_start=1345
-  _globals['_RESPONSEFRAME']._serialized_end=1488
-  _globals['_CONTROL']._serialized_start=1491
-  _globals['_CONTROL']._serialized_end=1796
-  _globals['_TRANSPORT']._serialized_start=1798
-  _globals['_TRANSPORT']._serialized_end=1883
+  _globals['_HOSTVIEW']._serialized_end=638
+  _globals['_SETCLOCKREQUEST']._serialized_start=640
+  _globals['_SETCLOCKREQUEST']._serialized_end=690
+  _globals['_SETCLOCKRESPONSE']._serialized_start=692
+  _globals['_SETCLOCKRESPONSE']._serialized_end=743
+  _globals['_RPCFAULT']._serialized_start=746
+  _globals['_RPCFAULT']._serialized_end=943
+  _globals['_RPCFAULT_KIND']._serialized_start=850
+  _globals['_RPCFAULT_KIND']._serialized_end=943
+  _globals['_SETRPCFAULTSREQUEST']._serialized_start=945
+  _globals['_SETRPCFAULTSREQUEST']._serialized_end=1021
+  _globals['_SETRPCFAULTSRESPONSE']._serialized_start=1023
+  _globals['_SETRPCFAULTSRESPONSE']._serialized_end=1086
+  _globals['_CRASHPOINT']._serialized_start=1088
+  _globals['_CRASHPOINT']._serialized_end=1145
+  _globals['_SETCRASHPOINTSREQUEST']._serialized_start=1147
+  _globals['_SETCRASHPOINTSREQUEST']._serialized_end=1213
+  _globals['_SETCRASHPOINTSRESPONSE']._serialized_start=1215
+  _globals['_SETCRASHPOINTSRESPONSE']._serialized_end=1282
+  _globals['_STOPREQUEST']._serialized_start=1284
+  _globals['_STOPREQUEST']._serialized_end=1297
+  _globals['_STOPRESPONSE']._serialized_start=1299
+  _globals['_STOPRESPONSE']._serialized_end=1313
+  _globals['_REQUESTFRAMES']._serialized_start=1315
+  _globals['_REQUESTFRAMES']._serialized_end=1375
+  _globals['_RESPONSEFRAMES']._serialized_start=1377
+  _globals['_RESPONSEFRAMES']._serialized_end=1439
+  _globals['_REQUESTFRAME']._serialized_start=1442
+  _globals['_REQUESTFRAME']._serialized_end=1587
+  _globals['_RESPONSEFRAME']._serialized_start=1590
+  _globals['_RESPONSEFRAME']._serialized_end=1733
+  _globals['_CONTROL']._serialized_start=1736
+  _globals['_CONTROL']._serialized_end=2136
+  _globals['_TRANSPORT']._serialized_start=2138
+  _globals['_TRANSPORT']._serialized_end=2223
 # @@protoc_insertion_point(module_scope)

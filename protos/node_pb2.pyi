@@ -46,7 +46,7 @@ class ViewResponse(_message.Message):
     def __init__(self, node_id: _Optional[str] = ..., session: _Optional[str] = ..., view: _Optional[_Union[StoredMessage, _Mapping]] = ..., host: _Optional[_Union[HostView, _Mapping]] = ...) -> None: ...
 
 class HostView(_message.Message):
-    __slots__ = ("pid", "uptime_ms", "events_recorded", "events_dropped", "inbox_length", "steps", "commits", "clock_offset_ms", "clock_rate", "rpc_faults", "storage_bytes", "unsynced_bytes")
+    __slots__ = ("pid", "uptime_ms", "events_recorded", "events_dropped", "inbox_length", "steps", "commits", "clock_offset_ms", "clock_rate", "rpc_faults", "storage_bytes", "unsynced_bytes", "crash_points")
     PID_FIELD_NUMBER: _ClassVar[int]
     UPTIME_MS_FIELD_NUMBER: _ClassVar[int]
     EVENTS_RECORDED_FIELD_NUMBER: _ClassVar[int]
@@ -59,6 +59,7 @@ class HostView(_message.Message):
     RPC_FAULTS_FIELD_NUMBER: _ClassVar[int]
     STORAGE_BYTES_FIELD_NUMBER: _ClassVar[int]
     UNSYNCED_BYTES_FIELD_NUMBER: _ClassVar[int]
+    CRASH_POINTS_FIELD_NUMBER: _ClassVar[int]
     pid: int
     uptime_ms: int
     events_recorded: int
@@ -71,7 +72,8 @@ class HostView(_message.Message):
     rpc_faults: _containers.RepeatedCompositeFieldContainer[RpcFault]
     storage_bytes: int
     unsynced_bytes: int
-    def __init__(self, pid: _Optional[int] = ..., uptime_ms: _Optional[int] = ..., events_recorded: _Optional[int] = ..., events_dropped: _Optional[int] = ..., inbox_length: _Optional[int] = ..., steps: _Optional[int] = ..., commits: _Optional[int] = ..., clock_offset_ms: _Optional[int] = ..., clock_rate: _Optional[float] = ..., rpc_faults: _Optional[_Iterable[_Union[RpcFault, _Mapping]]] = ..., storage_bytes: _Optional[int] = ..., unsynced_bytes: _Optional[int] = ...) -> None: ...
+    crash_points: _containers.RepeatedCompositeFieldContainer[CrashPoint]
+    def __init__(self, pid: _Optional[int] = ..., uptime_ms: _Optional[int] = ..., events_recorded: _Optional[int] = ..., events_dropped: _Optional[int] = ..., inbox_length: _Optional[int] = ..., steps: _Optional[int] = ..., commits: _Optional[int] = ..., clock_offset_ms: _Optional[int] = ..., clock_rate: _Optional[float] = ..., rpc_faults: _Optional[_Iterable[_Union[RpcFault, _Mapping]]] = ..., storage_bytes: _Optional[int] = ..., unsynced_bytes: _Optional[int] = ..., crash_points: _Optional[_Iterable[_Union[CrashPoint, _Mapping]]] = ...) -> None: ...
 
 class SetClockRequest(_message.Message):
     __slots__ = ("offset_ms", "rate")
@@ -126,6 +128,28 @@ class SetRpcFaultsResponse(_message.Message):
     FAULTS_FIELD_NUMBER: _ClassVar[int]
     faults: _containers.RepeatedCompositeFieldContainer[RpcFault]
     def __init__(self, faults: _Optional[_Iterable[_Union[RpcFault, _Mapping]]] = ...) -> None: ...
+
+class CrashPoint(_message.Message):
+    __slots__ = ("name", "after", "passed")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    PASSED_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    after: int
+    passed: int
+    def __init__(self, name: _Optional[str] = ..., after: _Optional[int] = ..., passed: _Optional[int] = ...) -> None: ...
+
+class SetCrashPointsRequest(_message.Message):
+    __slots__ = ("points",)
+    POINTS_FIELD_NUMBER: _ClassVar[int]
+    points: _containers.RepeatedCompositeFieldContainer[CrashPoint]
+    def __init__(self, points: _Optional[_Iterable[_Union[CrashPoint, _Mapping]]] = ...) -> None: ...
+
+class SetCrashPointsResponse(_message.Message):
+    __slots__ = ("points",)
+    POINTS_FIELD_NUMBER: _ClassVar[int]
+    points: _containers.RepeatedCompositeFieldContainer[CrashPoint]
+    def __init__(self, points: _Optional[_Iterable[_Union[CrashPoint, _Mapping]]] = ...) -> None: ...
 
 class StopRequest(_message.Message):
     __slots__ = ()

@@ -174,6 +174,15 @@ class World(Protocol):
         self, node: NodeId, faults: tuple[RpcFault, ...], seed: int
     ) -> None: ...
     async def set_clock(self, node: NodeId, *, offset_ms: int, rate: float) -> None: ...
+    async def set_crash_points(self, node: NodeId, points: Mapping[str, int]) -> None:
+        """Replaces the points of the core at which the node dies, each with how many passes are let
+        go first. They hold from now on, or from the next start of a node that is down, and outlive
+        restarts; only a point that was died of is gone."""
+
+    def crashed_at(self, node: NodeId) -> str | None:
+        """The crash point at which a node that is down died; None when it runs, or ended
+        otherwise."""
+
     async def kill(self, node: NodeId) -> None:
         """No goodbye. What was written, synced or not, survives."""
 

@@ -299,6 +299,7 @@ class ComposeWorld(RealWorld[NodeContainer]):
                 raise RuntimeFailure("the cluster has been closed")
             if self.node_state(node) is not NodeState.DOWN:
                 raise RuntimeFailure(f"{node} is running already")
+            self._spend_crash_point(node)
             container = self._members[self._made(node)]
             former = self._upstream(node)
             await self._start_container(node)

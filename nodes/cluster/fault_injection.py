@@ -46,6 +46,7 @@ class Injector:
         # Nodes that may have call faults or a wrong clock set, also when the list forgot why.
         self._calls_touched: set[NodeId] = set()
         self._clocks_touched: set[NodeId] = set()
+        self._armed: set[NodeId] = set()  # may have crash points set
 
     def check(self, fault: Fault) -> None:
         """Raises FaultRefused when the fault makes no sense, or cannot act here and now."""
@@ -60,6 +61,13 @@ class Injector:
                 refusal = state_refusal(fault, node, self._state(node))
                 if refusal is not None:
                     raise FaultRefused(refusal)
+        if isinstance(fault, kinds.CrashAt):
+            for node in fault.nodes:
+                if self._world.crashed_at(node) == fault.point:
+                    raise FaultRefused(
+                        f"{node} is down, since it died at {fault.point}; "
+                        f"`lab fault restart {node}` starts it"
+                    )
 
     async def bring_about(self, fault: Fault) -> list[str]:
         """Does it, and returns what there is to say beyond the fault's own sentence."""
@@ -69,6 +77,8 @@ class Injector:
                 return await self._inject_on_links(fault)
             case Skew():
                 return await self._inject_skew(fault)
+            case kinds.CrashAt():
+                return await self._inject_crash_points(fault)
             case CallFault():
                 return await self._inject_on_calls(fault)
             case Heal():
@@ -111,6 +121,28 @@ class Injector:
         self._forget_nodes(fault.nodes, Skew)
         self._remember(fault)
         return await self._apply_or_restore(fault.nodes, self._set_clock, earlier)
+
+    async def _inject_crash_points(self, fault: kinds.CrashAt) -> list[str]:
+        earlier = list(self.active)
+        for node in fault.nodes:
+            self._forget_crash(node)
+        self._forget_where(
+            lambda other: isinstance(other, kinds.CrashAt) and other.point == fault.point,
+            fault.nodes,
+        )
+        self._remember(fault)
+        tried: list[NodeId] = []
+        try:
+            for node in fault.nodes:
+                tried.append(node)
+                await self._set_crash_points(node)
+        except BaseException:
+            self.active = earlier
+            for node in tried:
+                await self._quietly(self._set_crash_points(node))
+            raise
+        down = tuple(node for node in fault.nodes if self._state(node) is NodeState.DOWN)
+        return [f"for {listed(down)}, down now, it holds from the next start"] if down else []
 
     async def _inject_on_calls(self, fault: CallFault) -> list[str]:
         earlier = list(self.active)
@@ -173,6 +205,8 @@ class Injector:
         await self._world.resume(node)
         self._forget_nodes((node,), kinds.Pause)
         await self._reapply(node)
+        if node in self._armed and not self._crash_points_of(node):
+            await self._set_crash_points(node)  # healed while it stood still
 
     async def _restart(self, node: NodeId) -> None:
         await self._end(node)
@@ -190,6 +224,7 @@ class Injector:
             self._remember(kinds.Kill((node,)))  # listed until it is up again, should that fail
 
     async def _start(self, node: NodeId) -> None:
+        self._forget_crash(node)
         await self._world.start(node)
         self._forget_nodes((node,), kinds.Kill, kinds.PowerCut, kinds.Pause)
         # A new process begins with a true clock and true calls.
@@ -222,6 +257,28 @@ class Injector:
         if not wanted:
             self._calls_touched.discard(node)
 
+    async def _set_crash_points(self, node: NodeId) -> None:
+        self._armed.add(node)
+        wanted = self._crash_points_of(node)
+        await self._world.set_crash_points(node, wanted)
+        if not wanted:
+            self._armed.discard(node)
+
+    def _crash_points_of(self, node: NodeId) -> dict[str, int]:
+        return {
+            entry.fault.point: entry.fault.after
+            for entry in self.active
+            if isinstance(entry.fault, kinds.CrashAt) and node in entry.fault.nodes
+        }
+
+    def _forget_crash(self, node: NodeId) -> None:
+        """What the node died of is over once it starts again."""
+        point = self._world.crashed_at(node)
+        if point is not None:
+            self._forget_where(
+                lambda fault: isinstance(fault, kinds.CrashAt) and fault.point == point, (node,)
+            )
+
     def _clock_of(self, node: NodeId) -> Skew | None:
         for entry in reversed(self.active):
             if isinstance(entry.fault, Skew) and node in entry.fault.nodes:
@@ -251,7 +308,11 @@ class Injector:
 
         earlier, nodes = self.active, self._world.nodes
         self.active = [entry for entry in earlier if isinstance(entry.fault, NodeFault)]
-        self._forget_nodes(nodes, Skew)
+        self._forget_nodes(nodes, Skew, kinds.CrashAt)
+        for node in nodes:
+            # Before anything runs again: it must not die of what is healed.
+            if node in self._armed and self._state(node) is not NodeState.PAUSED:
+                await attempt(f"{node} (crash points)", self._set_crash_points, node)
         await attempt("links", self._world.set_links, {})
         for node in nodes:
             if self._state(node) is NodeState.PAUSED:
@@ -280,6 +341,10 @@ class Injector:
                 and self._calls_touched.intersection(entry.fault.callers(nodes))
             )
             or (
+                isinstance(entry.fault, kinds.CrashAt)
+                and self._armed.intersection(entry.fault.nodes)
+            )
+            or (
                 isinstance(entry.fault, Skew)
                 and self._clocks_touched.intersection(entry.fault.nodes)
             )
@@ -295,10 +360,13 @@ class Injector:
 
     def _forget_nodes(self, nodes: Nodes, *fault_types: type[NodeFault]) -> None:
         """Takes nodes out of the active faults of these types; an empty one leaves the list."""
+        self._forget_where(lambda fault: isinstance(fault, fault_types), nodes)
+
+    def _forget_where(self, chosen: Callable[[NodeFault], bool], nodes: Nodes) -> None:
         kept = []
         for entry in self.active:
             fault = entry.fault
-            if isinstance(fault, NodeFault) and isinstance(fault, fault_types):
+            if isinstance(fault, NodeFault) and chosen(fault):
                 rest = tuple(node for node in fault.nodes if node not in nodes)
                 if not rest:
                     continue

@@ -22,6 +22,7 @@ from nodes.cluster.link_faults import (
 )
 from nodes.cluster.node_faults import (
     CallFault,
+    CrashAt,
     Duplicate,
     Heal,
     Kill,
@@ -42,6 +43,7 @@ __all__ = [
     "FAULTS",
     "Bandwidth",
     "CallFault",
+    "CrashAt",
     "Cut",
     "Delay",
     "Duplicate",
@@ -76,7 +78,7 @@ __all__ = [
 
 _CONCRETE: Final[tuple[type[Fault], ...]] = (
     *(Partition, Isolate, Cut, Sever, Delay, Bandwidth, Slice, SlowClose, Limit, Reset),
-    *(Kill, Pause, Resume, Restart, Wipe, PowerCut, Skew, Lose, Duplicate, Reorder, Heal),
+    *(Kill, Pause, Resume, Restart, Wipe, PowerCut, CrashAt, Skew, Lose, Duplicate, Reorder, Heal),
 )
 FAULTS: Final[Mapping[str, type[Fault]]] = {fault.kind: fault for fault in _CONCRETE}
 
@@ -128,6 +130,12 @@ def _groups(value: object) -> tuple[Nodes, ...]:
     return tuple(_nodes(item) for item in value)
 
 
+def _word(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("a word")
+    return value
+
+
 def _whole(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError("a whole number")
@@ -157,6 +165,7 @@ _CONVERTERS: Final[Mapping[str, Callable[[object], object]]] = {
     "NodeId | None": lambda value: None if value is None else _node(value),
     "Nodes": _nodes,
     "tuple[Nodes, ...]": _groups,
+    "str": _word,
     "int": _whole,
     "float": _number,
     "bool": _flag,

@@ -45,6 +45,8 @@ def state_refusal(fault: NodeFault, node: NodeId, state: NodeState) -> str | Non
             return f"{node} is down; start it first with `lab fault restart {node}`"
         case kinds.Pause() if state is NodeState.PAUSED:
             return f"{node} is paused already; `lab fault resume {node}` lets it go on"
+        case kinds.CrashAt() if state is NodeState.PAUSED:
+            return f"{node} is paused; `lab fault resume {node}` lets it go on first"
         case kinds.Resume() if state is not NodeState.PAUSED:
             return f"{node} is {state}, not paused; there is nothing to resume"
     return None

@@ -124,6 +124,10 @@ class Faults:
         """Ends nodes without a goodbye."""
         return await self.inject(kinds.Kill(nodes))
 
+    async def crash_at(self, point: str, *nodes: NodeId, after: int = 0) -> Injected:
+        """Ends nodes when their core comes to that point, and has passed it `after` times."""
+        return await self.inject(kinds.CrashAt(nodes, point, after))
+
     async def power_cut(self, *nodes: NodeId) -> Injected:
         """Ends nodes, and what was not synced is gone."""
         return await self.inject(kinds.PowerCut(nodes))

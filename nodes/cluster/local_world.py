@@ -146,6 +146,7 @@ class LocalWorld(RealWorld[NodeProcess]):
             former = self._members.get(node)
             if former is not None and former.is_running:
                 raise RuntimeFailure(f"{node} is running already")
+            self._spend_crash_point(node)
             if former is not None:
                 await former.kill()  # one that ended by itself has still our end of its streams
             process = await self._spawn_again(node, former)

@@ -16,6 +16,7 @@ from nodes.cluster.api import RuntimeFailure
 from nodes.cluster.engine import Ending, Engine, EngineGone, NoSuchThing, Output
 from nodes.cluster.node_process import last_words
 from nodes.core import NodeId
+from nodes.host.crash_points import point_in
 from nodes.host.text import printable
 
 ENDED_S_MAX: Final = 15.0
@@ -41,8 +42,10 @@ class NodeContainer:
         self.is_running = False
         self.is_paused = False
         self.trouble: str | None = None  # why nothing is known of it at the moment
+        self.crash_point: str | None = None  # at which it died
         self._engine = engine
         self._log = log
+        self._log_from = 0  # where what its latest life says begins
         self._refusal: str | None = None
         self._how: str | None = None
         self._ready = asyncio.Event()
@@ -55,7 +58,8 @@ class NodeContainer:
         """Returns once its process runs and its addresses are known. Raises RuntimeFailure."""
         self._ready.clear()
         self._ended.clear()
-        self._refusal = self._how = None
+        self._refusal = self._how = self.crash_point = None
+        self._log_from = await asyncio.to_thread(_size_bytes, self._log)
         await self._watch()
         self.is_running, self.is_paused = True, False
         try:
@@ -175,6 +179,10 @@ class NodeContainer:
             return "was removed by somebody"
         if ending.out_of_memory:
             return "was ended by the kernel: it used more memory than its container may"
+        if ending.status == _SIGNAL_STATUS + signal.SIGKILL:
+            self.crash_point = point_in(last_words(self._log, self.name, self._log_from))
+            if self.crash_point is not None:
+                return f"died at its crash point {self.crash_point}"
         if ending.status > _SIGNAL_STATUS:
             return f"was ended by {_signal_name(ending.status - _SIGNAL_STATUS)}"
         last = last_words(self._log, self.name) if ending.status else ""
@@ -253,6 +261,13 @@ class _Watcher:
     def _tell(self, function: Callable[..., None], *arguments: object) -> None:
         with contextlib.suppress(RuntimeError):  # the loop has been closed
             self._loop.call_soon_threadsafe(function, *arguments)
+
+
+def _size_bytes(path: Path) -> int:
+    try:
+        return os.stat(path).st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _private(path: Path) -> Any:

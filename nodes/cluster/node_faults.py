@@ -15,6 +15,8 @@ Which: TypeAlias = Literal["both", "requests", "responses"]
 
 _OFFSET_MS_MAX: Final = 10 * 365 * 24 * 3600 * 1000
 _RATE_MAX: Final = 100.0
+CRASH_POINT_LENGTH_MAX: Final = 64
+PASSES_MAX: Final = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,34 @@ class Wipe(NodeFault):
     kind = "wipe"
     done = "wiped the disk of {nodes} and started it empty"
     look = "what {nodes} gets back from the others, and which of its promises nobody remembers"
+
+
+@dataclass(frozen=True)
+class CrashAt(NodeFault):
+    """Nodes die when their core comes to a point of that name, and has passed it `after` times."""
+
+    kind = "crash-at"
+    point: str
+    after: int = 0
+
+    def check(self, nodes: Nodes) -> None:
+        super().check(nodes)
+        if not 0 < len(self.point) <= CRASH_POINT_LENGTH_MAX:
+            raise FaultRefused("crash-at needs a point, as in crash-at n1 decision-logged")
+        if not 0 <= self.after <= PASSES_MAX:
+            raise FaultRefused(f"after {self.after}: expected 0 to {PASSES_MAX:,} passes")
+
+    def sentence(self, nodes: Nodes = ()) -> str:
+        passes = "pass" if self.after == 1 else "passes"
+        after = f", after {self.after} {passes}" if self.after else ""
+        verb = "dies" if len(self.nodes) == 1 else "die"
+        return f"{listed(self.nodes)} {verb} at {self.point}{after}"
+
+    def watch_for(self, nodes: Nodes = ()) -> str:
+        return (
+            f"what the others do when {listed(self.nodes)} is gone in the middle of a step, and "
+            "what it makes of that when restarted"
+        )
 
 
 @dataclass(frozen=True)

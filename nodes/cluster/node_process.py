@@ -20,6 +20,7 @@ from nodes.cluster.api import RuntimeFailure
 from nodes.cluster.forkserver import Forked, ForkServer
 from nodes.cluster.surroundings import node_environment
 from nodes.core import NodeId
+from nodes.host.crash_points import point_in
 from nodes.host.text import printable
 
 LISTENING_S_MAX: Final = 20.0  # many at once on a busy machine
@@ -44,6 +45,7 @@ class NodeProcess:
         send: Callable[[signal.Signals], None],
         streams: tuple[asyncio.StreamReader, asyncio.StreamWriter],
         log: Path,
+        log_from: int = 0,
     ) -> None:
         self.node = node
         self.address = ""
@@ -52,6 +54,7 @@ class NodeProcess:
         self._send = send
         self._from_node, self._to_node = streams
         self._log = log
+        self._log_from = log_from  # where what it says itself begins
 
     @property
     def pid(self) -> int:
@@ -73,8 +76,9 @@ class NodeProcess:
         """A process of its own session: Ctrl-C in the terminal is not for it. Forked by `server`,
         or without one executed anew. Raises RuntimeFailure."""
         with _open_private(log) as errors:
+            log_from = os.fstat(errors.fileno()).st_size
             if server is not None:
-                return await cls._fork(node, log, server, errors)
+                return await cls._fork(node, log, server, errors, log_from)
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-P", "-m", "nodes.host"),
                 stdin=PIPE,
@@ -86,11 +90,11 @@ class NodeProcess:
         assert process.stdin is not None
         assert process.stdout is not None
         streams = (process.stdout, process.stdin)
-        return cls(node, process, partial(signals.send, process), streams, log)
+        return cls(node, process, partial(signals.send, process), streams, log, log_from)
 
     @classmethod
     async def _fork(
-        cls, node: NodeId, log: Path, server: ForkServer, errors: IO[bytes]
+        cls, node: NodeId, log: Path, server: ForkServer, errors: IO[bytes], log_from: int
     ) -> NodeProcess:
         ours, theirs = socket.socketpair()
         try:
@@ -101,7 +105,7 @@ class NodeProcess:
             ours.close()
             raise
         streams = await asyncio.open_connection(sock=ours)
-        return cls(node, process, process.send, streams, log)
+        return cls(node, process, process.send, streams, log, log_from)
 
     async def tell(self, message: Mapping[str, Any]) -> None:
         """One line of the start protocol. A node that is gone is noticed by `hear`."""
@@ -195,11 +199,21 @@ class NodeProcess:
 
     # ------------------------------------------------------------------------------- what is known
 
+    @property
+    def crash_point(self) -> str | None:
+        """At which it died; None when it lives, or ended otherwise."""
+        if self._process.returncode != -signal.SIGKILL:
+            return None
+        return point_in(last_words(self._log, self.node, self._log_from))
+
     def epitaph(self) -> str:
         """How it ended, and the first thing it said about it."""
         status = self._process.returncode
         if status is None:
             return "is running"
+        point = self.crash_point
+        if point is not None:
+            return f"died at its crash point {point}"
         how = f"was ended by {_signal_name(-status)}" if status < 0 else f"ended with {status}"
         last = last_words(self._log, self.node)
         return f"{how}: {last}" if last and status > 0 else how
@@ -224,12 +238,13 @@ async def process_state(pid: int) -> str:
         return output.decode().strip()[:1]
 
 
-def last_words(log: Path, node: NodeId) -> str:
-    """The last line of the log that the node itself wrote, without control characters."""
+def last_words(log: Path, node: NodeId, log_from: int = 0) -> str:
+    """The last line of the log, from there on, that the node itself wrote, without control
+    characters."""
     try:
         with open(log, "rb") as file:
             size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - LOG_TAIL_BYTES))
+            file.seek(max(log_from, size - LOG_TAIL_BYTES))
             lines = file.read().decode("utf-8", "replace").splitlines()
     except OSError:
         return ""

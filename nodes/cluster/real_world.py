@@ -46,6 +46,7 @@ SUPPORTED: Final = frozenset(
         "restart",
         "wipe",
         "power-cut",
+        "crash-at",
         "skew",
         "lose",
         "duplicate",
@@ -64,6 +65,10 @@ class Member(Protocol):
     def is_running(self) -> bool: ...
     @property
     def is_paused(self) -> bool: ...
+    @property
+    def crash_point(self) -> str | None:
+        """At which it died."""
+
     def epitaph(self) -> str:
         """Exit status and last words."""
 
@@ -96,6 +101,7 @@ class RealWorld(ABC, Generic[M]):
         self._began_s = time.monotonic()
         self._starts: dict[NodeId, int] = {}
         self._wiped: set[NodeId] = set()
+        self._crash_points: dict[NodeId, dict[str, int]] = {}
         self._locks = {node: asyncio.Lock() for node in spec.node_ids}
         self._members: dict[NodeId, M] = {}  # those that were made, running or not
         self._network: Network | None = None
@@ -177,6 +183,17 @@ class RealWorld(ABC, Generic[M]):
         member = self._members.get(self.known(node))
         return None if member is None or member.is_running else member.epitaph()
 
+    def crashed_at(self, node: NodeId) -> str | None:
+        """The crash point at which a node that is down died; None when it ended otherwise."""
+        member = self._members.get(self.known(node))
+        return None if member is None or member.is_running else member.crash_point
+
+    def _spend_crash_point(self, node: NodeId) -> None:
+        """The point that a node died of is none any more; before it starts again."""
+        point = self.crashed_at(node)
+        if point is not None:
+            self._crash_points.get(node, {}).pop(point, None)
+
     def running(self, node: NodeId) -> M:
         """Its process or container. Raises RuntimeFailure when the node is down."""
         member = self._members.get(self.known(node))
@@ -219,6 +236,7 @@ class RealWorld(ABC, Generic[M]):
             "params": dict(self.spec.params),
             "seed": self._next_seed(node),
             "wiped": node in self._wiped,
+            "crash_points": self._crash_points.get(node, {}),
         }
 
     # ------------------------------------------------------------------------------ life and death
@@ -282,6 +300,21 @@ class RealWorld(ABC, Generic[M]):
         await self.control.set_rpc_faults(
             self.address(node), node, wanted, seed % 2**64, timeout_ms=CONTROL_MS_MAX
         )
+
+    async def set_crash_points(self, node: NodeId, points: Mapping[str, int]) -> None:
+        """Replaces the node's crash points, read back; a node that is down has them when it starts.
+        Raises RuntimeFailure for a node that is paused."""
+        state = self.node_state(node)
+        if state is NodeState.PAUSED:
+            raise RuntimeFailure(f"{node} is paused; lab fault resume {node} lets it go on")
+        if state is NodeState.UP:
+            wanted = tuple(
+                node_pb2.CrashPoint(name=name, after=after) for name, after in points.items()
+            )
+            await self.control.set_crash_points(
+                self.address(node), node, wanted, timeout_ms=CONTROL_MS_MAX
+            )
+        self._crash_points[node] = dict(points)
 
     async def set_clock(self, node: NodeId, *, offset_ms: int, rate: float) -> None:
         """Skews the node's wall clock, read back."""

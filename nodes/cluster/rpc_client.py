@@ -228,6 +228,20 @@ class ControlClient:
         if tuple(found.faults) != faults:
             raise RuntimeFailure(f"{node} did not take the RPC faults that were asked for")
 
+    async def set_crash_points(
+        self,
+        address: str,
+        node: NodeId,
+        points: tuple[node_pb2.CrashPoint, ...],
+        *,
+        timeout_ms: int,
+    ) -> None:
+        """Raises RuntimeFailure unless the node reads back what was asked."""
+        request = node_pb2.SetCrashPointsRequest(points=points)
+        found = await self._act(address, node, request, node_pb2.SetCrashPointsResponse, timeout_ms)
+        if {point.name for point in found.points} != {point.name for point in points}:
+            raise RuntimeFailure(f"{node} did not take the crash points that were asked for")
+
     async def stop(self, address: str, node: NodeId, *, timeout_ms: int) -> None:
         """Raises RuntimeFailure when the node does not answer."""
         await self._act(address, node, node_pb2.StopRequest(), node_pb2.StopResponse, timeout_ms)

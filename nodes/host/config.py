@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from nodes.core import NodeId, Param
+from nodes.host.crash_points import CrashPoints
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 _T = TypeVar("_T")
@@ -38,6 +39,7 @@ class HostConfig:
     began_ms: float
     parent: int | None
     wiped: bool  # the node has been here before, and lost its disk
+    crash_points: Mapping[str, int] = field(default_factory=dict)
 
 
 def read_config(raw: Mapping[str, Any]) -> HostConfig:
@@ -67,6 +69,7 @@ def read_config(raw: Mapping[str, Any]) -> HostConfig:
         began_ms=_number(raw, "began_ms"),
         parent=None if raw.get("parent") is None else _field(raw, "parent", int),
         wiped=raw.get("wiped") is True,
+        crash_points=_crash_points(raw.get("crash_points", {})),
     )
 
 
@@ -89,6 +92,19 @@ def read_json(line: bytes, what: str) -> Mapping[str, Any]:
     if not isinstance(found, dict):
         raise ConfigError(f"{what} is no JSON object")
     return found
+
+
+def _crash_points(raw: object) -> Mapping[str, int]:
+    if not isinstance(raw, dict) or not all(
+        isinstance(after, int) and not isinstance(after, bool) and after >= 0
+        for after in raw.values()
+    ):
+        raise ConfigError(f"field 'crash_points' is {raw!r:.80}, expected points and passes")
+    try:
+        CrashPoints(raw)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    return raw
 
 
 def _field(raw: Mapping[str, Any], name: str, kind: type[_T]) -> _T:

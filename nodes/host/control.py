@@ -55,6 +55,7 @@ class Control:
             node_pb2.ViewRequest: self._view,
             node_pb2.SetClockRequest: self._set_clock,
             node_pb2.SetRpcFaultsRequest: self._set_rpc_faults,
+            node_pb2.SetCrashPointsRequest: self._set_crash_points,
             node_pb2.StopRequest: self._end,
         }
 
@@ -102,6 +103,7 @@ class Control:
             rpc_faults=self._faults.active,
             storage_bytes=self._storage.size_bytes(),
             unsynced_bytes=self._storage.unsynced_bytes,
+            crash_points=self._host.crash_points.armed,
         )
 
     def _set_clock(self, request: node_pb2.SetClockRequest) -> node_pb2.SetClockResponse:
@@ -113,6 +115,12 @@ class Control:
     ) -> node_pb2.SetRpcFaultsResponse:
         self._faults.replace(request.faults, request.seed, self._peers)
         return node_pb2.SetRpcFaultsResponse(faults=self._faults.active)
+
+    def _set_crash_points(
+        self, request: node_pb2.SetCrashPointsRequest
+    ) -> node_pb2.SetCrashPointsResponse:
+        self._host.crash_points.replace(request.points)
+        return node_pb2.SetCrashPointsResponse(points=self._host.crash_points.armed)
 
     def _end(self, _: node_pb2.StopRequest) -> node_pb2.StopResponse:
         self._stop()

@@ -54,6 +54,8 @@ class Peers:
         self._faults = faults
         self._causality = causality
         self._tasks: set[asyncio.Task[None]] = set()
+        self._under_way = 0
+        self._settled = asyncio.Event()
 
     def send(self, call: Call, deliver: Deliver) -> None:
         """As Transport says."""
@@ -67,7 +69,12 @@ class Peers:
         lamport = self._causality.sent(message, call.peer, method.name, "request", fate.name)
         header = CallHeader(self._node, self._session, lamport, message)
 
+        self._under_way += 1
+
         def finish(outcome: Outcome) -> None:
+            self._under_way -= 1
+            if not self._under_way:
+                self._settled.set()
             if isinstance(outcome, CallFailed):
                 self._causality.failed(message, call.peer, method.name, outcome.reason)
             deliver(outcome)
@@ -117,6 +124,13 @@ class Peers:
             await asyncio.sleep(deadline_s - loop.time())
             outcome = CallFailed(call, DEADLINE)
         finish(outcome)
+
+    async def settle(self) -> None:
+        """Returns once every call under way has been answered, or has failed: what was answered has
+        surely arrived."""
+        while self._under_way:
+            self._settled.clear()
+            await self._settled.wait()
 
     async def close(self) -> None:
         """Abandons what is under way and closes the carriers."""

@@ -11,7 +11,7 @@ import asyncio
 import time
 import traceback
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
@@ -25,6 +25,7 @@ from nodes.core import (
     Caller,
     CancelTimer,
     Core,
+    CrashPoint,
     DurableEffect,
     Effect,
     Event,
@@ -33,12 +34,14 @@ from nodes.core import (
     Requested,
     Respond,
     Save,
+    SaveAll,
     SetTimer,
     Started,
     TimerFired,
 )
 from nodes.host.causality import Causality
 from nodes.host.clock import SkewedClock
+from nodes.host.crash_points import CrashPoints, kill_this_process
 from nodes.host.peers import Transport
 from nodes.host.rpc import Method
 from nodes.host.text import printable
@@ -87,6 +90,14 @@ class Answered:
     message: str
 
 
+Die: TypeAlias = Callable[[str], Awaitable[None]]
+
+
+async def die_at_once(_: str) -> None:
+    """Without seeing off what was sent."""
+    kill_this_process()
+
+
 class Waiter(Protocol):
     """Who waits for a response; a future is one. It is told once, unless it is done before."""
 
@@ -125,6 +136,8 @@ class Host:
         transport: Transport,
         clock: SkewedClock,
         causality: Causality,
+        crash_points: CrashPoints | None = None,
+        die: Die = die_at_once,
         inline_commit_ms_max: float = INLINE_COMMIT_MS_MAX,
     ) -> None:
         self.core = core
@@ -133,6 +146,9 @@ class Host:
         self._transport = transport
         self._clock = clock
         self._causality = causality
+        self.crash_points = crash_points or CrashPoints()
+        self._die = die  # ends the process at the crash point of that name
+        self._dies_at: str | None = None
         self._inbox: deque[Event | Fired] = deque()
         self._wake = asyncio.Event()
         self._timers = Timers(self._deliver)
@@ -197,6 +213,9 @@ class Host:
                     await self._commit(durable)
                 for order in outward:
                     self._carry_out(order)
+                if self._dies_at is not None:
+                    await self._die(self._dies_at)
+                    return
                 self.recovered.set()
                 if self._sync_due:
                     await self._sync()
@@ -230,7 +249,7 @@ class Host:
         durable: list[DurableEffect] = []
         outward: list[_Outward] = []
         for _ in range(BATCH_EVENTS_MAX):
-            if not self._inbox:
+            if not self._inbox or self._dies_at is not None:
                 break
             event = self._inbox.popleft()
             if isinstance(event, Fired):
@@ -239,6 +258,11 @@ class Host:
                 self._causality.happened(timeline.TIMER, {"name": event.name})
                 event = TimerFired(event.name)
             for effect in self._step(event):
+                if isinstance(effect, CrashPoint):
+                    if self.crash_points.ends_here(effect.name):
+                        self._dies_at = effect.name
+                        break
+                    continue
                 if isinstance(effect, DURABLE):
                     durable.append(effect)
                     continue
@@ -326,9 +350,13 @@ class Host:
     def _commits_inline(self, durable: list[DurableEffect]) -> bool:
         if self._commit_ms >= self._inline_commit_ms_max or len(self._waiting) > INLINE_CALLS_MAX:
             return False
-        return not any(
-            isinstance(effect, Save) and effect.state.ByteSize() > INLINE_SLOT_BYTES_MAX
+        saves = (
+            effect.saves if isinstance(effect, SaveAll) else (effect,)
             for effect in durable
+            if isinstance(effect, Save | SaveAll)
+        )
+        return not any(
+            save.state.ByteSize() > INLINE_SLOT_BYTES_MAX for group in saves for save in group
         )
 
     def _timed_commit(self, durable: list[DurableEffect]) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sys
 import time
 from collections.abc import Mapping
 from random import Random
@@ -13,6 +15,7 @@ from nodes.host.causality import Causality
 from nodes.host.clock import SkewedClock
 from nodes.host.config import ConfigError, HostConfig
 from nodes.host.control import Control
+from nodes.host.crash_points import CrashPoints, farewell, kill_this_process
 from nodes.host.faults_rpc import RpcFaults
 from nodes.host.limits import limit_this_process
 from nodes.host.peers import Peers
@@ -25,7 +28,10 @@ from nodes.host.stream_client import StreamCarrier
 from nodes.host.transports import TransportKind, transport_of
 from nodes.host.unsynced import UnsyncedStorage
 from nodes.loading import is_file, load_core
-from nodes.timeline import CRASHED, STARTED
+from nodes.timeline import CRASHED, POINT, STARTED
+
+SETTLE_S_MAX = 0.2  # for what was sent to leave, when the node dies at a crash point
+LINGER_S = 0.05
 
 
 class Node:
@@ -47,6 +53,8 @@ class Node:
         self._storage = open_storage(config, MessageTypes(protos))
         self._server: NodeServer | None = None
         self._stop_asked = asyncio.Event()
+        self._peers: Peers | None = None
+        self._protocol: ProtocolService | None = None
         try:
             self._started: Started | None = self._storage.load()
             self._server = NodeServer(config.node)
@@ -70,7 +78,7 @@ class Node:
         """
         assert self._server is not None
         host, peers, control = self._assemble(links)
-        protocol = ProtocolService(self._config.session, host, self._causality)
+        protocol = self._protocol = ProtocolService(self._config.session, host, self._causality)
         running = asyncio.create_task(host.run(self._take_started()))
         await self._await(running, host.recovered)
         if not running.done():
@@ -87,13 +95,17 @@ class Node:
         config = self._config
         clock, faults = SkewedClock(), RpcFaults()
         carriers = {peer: self._carrier(address) for peer, address in links.items()}
-        peers = Peers(config.node, config.session, self._methods, carriers, faults, self._causality)
+        peers = self._peers = Peers(
+            config.node, config.session, self._methods, carriers, faults, self._causality
+        )
         host = Host(
             self._core,
             storage=self._storage,
             transport=peers,
             clock=clock,
             causality=self._causality,
+            crash_points=CrashPoints(config.crash_points),
+            die=self._die_at,
         )
         control = Control(
             session=config.session,
@@ -129,6 +141,21 @@ class Node:
     def crashed(self, why: str) -> None:
         """Tells the timeline that the node ends by its own fault."""
         self._causality.happened(CRASHED, {"reason": why})
+
+    async def _die_at(self, point: str) -> None:
+        """Sees off what was sent, and ends the process as SIGKILL does: nothing is closed."""
+        assert self._peers is not None
+        assert self._protocol is not None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SETTLE_S_MAX):
+                await asyncio.gather(self._peers.settle(), self._protocol.settle())
+        # The far end drops what it has received and not yet read when the connection breaks, and
+        # nobody is told when it has read.
+        await asyncio.sleep(LINGER_S)
+        self._causality.happened(CRASHED, {POINT: point})
+        self._recorder.close()
+        print(farewell(self._config.node, point), file=sys.stderr, flush=True)
+        kill_this_process()
 
     async def close(self) -> None:
         """Closes what the constructor opened."""

@@ -36,6 +36,8 @@ class ProtocolService:
         self._causality = causality
         self._known = frozenset({*host.core.env.peers, CLIENT})
         self.streams = StreamHandlers(session, self._known, host, causality)
+        self._unsent = 0  # responses that are on their way out
+        self._settled = asyncio.Event()
 
     async def serve(
         self, method: Method, request: Message, context: grpc.aio.ServicerContext[Any, Any]
@@ -54,8 +56,23 @@ class ProtocolService:
             await context.abort(grpc.StatusCode.UNAVAILABLE, STOPS)
         finally:
             self._host.abandon(caller)
+        self._unsent += 1
+        context.add_done_callback(self._sent)  # type: ignore[arg-type]  # any function will do
         context.set_trailing_metadata(((LAMPORT, str(outcome.lamport)), (MESSAGE, outcome.message)))
         return outcome.response
+
+    def _sent(self, _: Any) -> None:
+        self._unsent -= 1
+        if not self._unsent:
+            self._settled.set()
+
+    async def settle(self) -> None:
+        """Returns once every response that there is has been written."""
+        await asyncio.sleep(0)  # what was answered just now gets to where it is counted
+        while self._unsent:
+            self._settled.clear()
+            await self._settled.wait()
+        await self.streams.settle()
 
 
 class NodeServer:

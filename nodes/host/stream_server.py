@@ -73,6 +73,11 @@ class StreamHandlers(grpc.GenericRpcHandler):
         finally:
             self._streams.discard(stream)
 
+    async def settle(self) -> None:
+        """Returns once what was answered is written."""
+        for stream in tuple(self._streams):
+            await stream.settle()
+
     def stop(self) -> None:
         """Streams end once what was answered is written."""
         self._stopping = True
@@ -202,11 +207,20 @@ class _ServedStream:
             return printable(str(error))
         raise error
 
+    async def settle(self) -> None:
+        """Returns once all that was answered is written, or the caller is gone."""
+        while not self._writer.done() and not self._is_written:
+            self._changed.clear()
+            await self._changed.wait()
+
+    @property
+    def _is_written(self) -> bool:
+        return not self._writing and self._outgoing.count == 0
+
     async def _drain(self) -> None:
         """Until all is written, and all is answered unless the node stops."""
         while not self._writer.done():
-            is_written = not self._writing and self._outgoing.count == 0
-            if is_written and (self._stopping or not self._calls):
+            if self._is_written and (self._stopping or not self._calls):
                 return
             self._changed.clear()
             await self._changed.wait()

@@ -45,14 +45,24 @@ from nodes.sim.loop import VirtualLoop, run_virtual
 from nodes.sim.network import Complete, SimNetwork
 from nodes.sim.node import SimNode, describe
 from nodes.sim.purity import step_twice
-from nodes.timeline import CRASHED, FAILED, FAULT, RECEIVED, SENT, STARTED, TIMER, TimelineEvent
+from nodes.timeline import (
+    CRASHED,
+    FAILED,
+    FAULT,
+    POINT,
+    RECEIVED,
+    SENT,
+    STARTED,
+    TIMER,
+    TimelineEvent,
+)
 
 T = TypeVar("T")
 POLL_MS = 5  # virtual; `until` looks this often
 
 SUPPORTED = frozenset(
     {"partition", "isolate", "cut", "sever", "delay", "skew", "heal"}
-    | {"kill", "pause", "resume", "restart", "wipe", "power-cut"}
+    | {"kill", "pause", "resume", "restart", "wipe", "power-cut", "crash-at"}
     | {"lose", "duplicate", "reorder"}
 )
 
@@ -224,6 +234,26 @@ class SimCluster:
         """See World.set_clock."""
         self._nodes[node].clock = (offset_ms, self.now_ms(), rate)
 
+    async def set_crash_points(self, node: NodeId, points: Mapping[str, int]) -> None:
+        """See World.set_crash_points."""
+        self._nodes[node].crash_points = dict(points)
+
+    def crashed_at(self, node: NodeId) -> str | None:
+        """See World.crashed_at."""
+        return self._nodes[node].crashed_at
+
+    def crash_points_passed(self, node: NodeId) -> Mapping[str, int]:
+        """How often the node's core came by each of its points, armed or not."""
+        return self._nodes[node].passed
+
+    def disk(self, node: NodeId) -> SimDisk:
+        """The node's, to look at."""
+        return self._nodes[node].disk
+
+    def boundaries(self, node: NodeId) -> int:
+        """At how many places the node could have crashed so far; `crash_after` counts them."""
+        return self._nodes[node].boundaries
+
     async def kill(self, node: NodeId) -> None:
         """See World.kill."""
         self.crash_now(node)
@@ -253,11 +283,12 @@ class SimCluster:
         """See World.resume."""
         self._nodes[node].resume()
 
-    def crash_now(self, node: NodeId, *, power_cut: bool = False) -> None:
-        """Kills a node on the spot."""
+    def crash_now(self, node: NodeId, *, power_cut: bool = False, point: str | None = None) -> None:
+        """Kills a node on the spot; `point` is the crash point that it has come to."""
         self._nodes[node].crash(power_cut=power_cut)
         self.network.node_died(node)
-        self._record(node, CRASHED, {"power_cut": power_cut})
+        at: dict[str, NoteValue] = {} if point is None else {POINT: point}
+        self._record(node, CRASHED, {"power_cut": power_cut, **at})
 
     def crash_after(self, node: NodeId, effects: int) -> None:
         """Kills a node just before it carries out one more effect than `effects`."""

@@ -20,6 +20,7 @@ from nodes.core import (
     CallFailed,
     CancelTimer,
     Core,
+    CrashPoint,
     Discard,
     Effect,
     Event,
@@ -30,6 +31,7 @@ from nodes.core import (
     Respond,
     Responded,
     Save,
+    SaveAll,
     SetTimer,
     TimerFired,
     Truncate,
@@ -58,6 +60,10 @@ class SimNode:
         self.viewed: Message | None = None
         self.amnesia = False
         self.effects_until_crash: int | None = None
+        self.boundaries = 0  # before and between effects, and before each sync: where it may crash
+        self.crash_points: dict[str, int] = {}  # armed, and how many passes are let go first
+        self.passed: dict[str, int] = {}  # how often the core came by, armed or not
+        self.crashed_at: str | None = None  # the point at which the latest life ended
         self.clock = (0, 0.0, 1.0)  # wall = mono + offset, drifting at a rate since a moment
         self._timers: dict[str, tuple[int, Timer]] = {}
         self._timer_generation = 0
@@ -71,6 +77,7 @@ class SimNode:
         """Comes up with what the disk holds."""
         self.incarnation += 1
         self.viewed_at = -1
+        self.crashed_at = None
         self.state = NodeState.UP
         self.core = make_core()
         self.take(self.disk.load(amnesia=self.amnesia))
@@ -144,6 +151,15 @@ class SimNode:
             if self._crashes_here():
                 return
             effect = effects[position]
+            if isinstance(effect, CrashPoint):
+                if self.crash_points.get(effect.name) != 0:
+                    self._pass(effect.name)
+                    continue
+                if written:  # What was ordered before is durable.
+                    self._sync_then(event, effects, position)
+                    return
+                self._die_at(effect.name)
+                return
             if isinstance(effect, DURABLE):
                 self.disk.write(effect)
                 written = True
@@ -180,7 +196,20 @@ class SimNode:
             self.disk.sync()
             self._carry_out(event, effects, position, written=False)
 
+    def _pass(self, point: str) -> None:
+        self.passed[point] = self.passed.get(point, 0) + 1
+        if point in self.crash_points:
+            self.crash_points[point] -= 1
+
+    def _die_at(self, point: str) -> None:
+        """A point that was died of is spent."""
+        self._pass(point)
+        del self.crash_points[point]
+        self.world.crash_now(self.node_id, point=point)
+        self.crashed_at = point
+
     def _crashes_here(self) -> bool:
+        self.boundaries += 1
         if self.effects_until_crash is None:
             return False
         self.effects_until_crash -= 1
@@ -203,8 +232,8 @@ class SimNode:
                     handle.cancel()
             case Note(kind, fields):
                 self.world.noted(self.node_id, kind, fields)
-            case Save() | Append() | Truncate() | Discard():
-                raise AssertionError("durable effects are written, not carried out")
+            case Save() | SaveAll() | Append() | Truncate() | Discard() | CrashPoint():
+                raise AssertionError("they are seen to where effects are taken in order")
 
     def _call(self, call: Call) -> None:
         incarnation = self.incarnation

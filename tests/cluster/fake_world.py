@@ -20,6 +20,8 @@ class FakeWorld:
         self.rpc_faults: dict[NodeId, tuple[RpcFault, ...]] = {}
         self.seeds: dict[NodeId, int] = {}
         self.clocks: dict[NodeId, tuple[int, float]] = {}
+        self.crash_points: dict[NodeId, dict[str, int]] = {}
+        self.died_at: dict[NodeId, str] = {}
         self.log: list[str] = []
         self.fails: set[str] = set()  # log lines at which it fails
         self.time_ms = 0
@@ -55,6 +57,22 @@ class FakeWorld:
         self._act(f"clock {node}")
         self.clocks[node] = (offset_ms, rate)
 
+    async def set_crash_points(self, node: NodeId, points: Mapping[str, int]) -> None:
+        """For nodes that are up, and for those that start later."""
+        self._must_be(node, NodeState.UP, NodeState.DOWN)
+        self._act(f"crash points {node}")
+        self.crash_points[node] = dict(points)
+
+    def crashed_at(self, node: NodeId) -> str | None:
+        """As `come_to` left it."""
+        return self.died_at.get(node)
+
+    def come_to(self, node: NodeId, point: str) -> None:
+        """The node's core comes to that point, which is armed and has no passes left."""
+        assert self.crash_points[node].pop(point) == 0
+        self.die(node)
+        self.died_at[node] = point
+
     async def kill(self, node: NodeId) -> None:
         """A node that runs or is paused goes down, and forgets what was set in its process."""
         self._must_be(node, NodeState.UP, NodeState.PAUSED)
@@ -71,6 +89,7 @@ class FakeWorld:
         """A node that is down comes up."""
         self._must_be(node, NodeState.DOWN)
         self._act(f"start {node}")
+        self.died_at.pop(node, None)
         self.states[node] = NodeState.UP
 
     async def wipe(self, node: NodeId) -> None:

@@ -36,6 +36,7 @@ EXAMPLES: list[Fault] = [
     kinds.Restart(("n1",)),
     kinds.Wipe(("n1",)),
     kinds.PowerCut(("n1",)),
+    kinds.CrashAt(("n1", "n2"), "decision-logged", 2),
     kinds.Skew(("n1",), offset_ms=-5_000, rate=0.5),
     kinds.Lose(10, ("n1",), "n2", "responses"),
     kinds.Duplicate(10.5),
@@ -501,3 +502,92 @@ def test_the_toxics_of_a_fault_are_toxiproxys() -> None:
             for _link, toxic in fault.link_effects(NODES):
                 assert isinstance(toxic, Toxic)
                 assert toxic.type == expected[fault.kind]
+
+
+# ------------------------------------------------------------------------------------ crash points
+
+
+async def test_crash_points_of_several_faults_add_up(world: FakeWorld, faults: Faults) -> None:
+    """A later fault at the same point replaces the earlier one, on the list, too."""
+    await faults.crash_at("decided", "n1", "n2")
+    await faults.crash_at("told", "n1", after=3)
+    await faults.crash_at("decided", "n1", after=1)
+    assert world.crash_points == {"n1": {"told": 3, "decided": 1}, "n2": {"decided": 0}}
+    assert [entry["sentence"] for entry in faults.active()] == [
+        "n2 dies at decided",
+        "n1 dies at told, after 3 passes",
+        "n1 dies at decided, after 1 pass",
+    ]
+
+
+async def test_a_node_that_died_is_started_without_that_point(
+    world: FakeWorld, faults: Faults
+) -> None:
+    """What it died of is over; its other points hold on."""
+    await faults.crash_at("decided", "n1")
+    await faults.crash_at("told", "n1")
+    world.come_to("n1", "decided")
+    assert len(faults.active()) == 2
+    with pytest.raises(FaultRefused, match="n1 is down, since it died at decided; `lab fault"):
+        await faults.crash_at("decided", "n1")
+    await faults.restart("n1")
+    assert [entry["sentence"] for entry in faults.active()] == ["n1 dies at told"]
+    assert world.crash_points["n1"] == {"told": 0}
+
+
+async def test_a_node_that_is_down_has_its_points_from_the_next_start(
+    world: FakeWorld, faults: Faults
+) -> None:
+    """And says so."""
+    await faults.kill("n1")
+    done = await faults.crash_at("recovered", "n1")
+    assert done.sentence == ("n1 dies at recovered; for n1, down now, it holds from the next start")
+    await faults.restart("n1")
+    assert world.crash_points["n1"] == {"recovered": 0}
+
+
+async def test_healing_disarms_before_it_starts(world: FakeWorld, faults: Faults) -> None:
+    """Nodes that are up, paused, and down."""
+    await faults.crash_at("decided", "n1", "n2", "n3")
+    await faults.crash_at("told", "n3")
+    await faults.pause("n2")
+    world.come_to("n3", "decided")
+    await faults.heal()
+    assert world.crash_points == {"n1": {}, "n2": {}, "n3": {}}
+    assert world.log.index("crash points n3", 4) < world.log.index("start n3")
+    assert set(world.states.values()) == {NodeState.UP}
+    assert faults.active() == []
+
+
+async def test_crash_points_that_fail_to_be_set_are_taken_back(
+    world: FakeWorld, faults: Faults
+) -> None:
+    """All or nothing, as with every fault."""
+    world.fails = {"crash points n2"}
+    with pytest.raises(RuntimeFailure):
+        await faults.crash_at("decided", "n1", "n2")
+    assert faults.active() == []
+    assert world.crash_points == {"n1": {}}
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (kinds.CrashAt(("n1",), ""), "needs a point"),
+        (kinds.CrashAt(("n1",), "x" * 65), "needs a point"),
+        (kinds.CrashAt((), "x"), "needs a node"),
+        (kinds.CrashAt(("n9",), "x"), "there is no node 'n9'"),
+        (kinds.CrashAt(("n1",), "x", -1), "expected 0 to 1,000,000 passes"),
+    ],
+)
+async def test_crash_points_that_make_no_sense(faults: Faults, fault: Fault, said: str) -> None:
+    """Are refused before anything happens."""
+    with pytest.raises(FaultRefused, match=said):
+        await faults.inject(fault)
+
+
+async def test_a_paused_node_takes_no_crash_points(faults: Faults) -> None:
+    """It cannot hear of them."""
+    await faults.pause("n1")
+    with pytest.raises(FaultRefused, match="n1 is paused"):
+        await faults.crash_at("decided", "n1")

@@ -23,6 +23,7 @@ from nodes.core import (
     NodeId,
     Responded,
     Save,
+    SaveAll,
     Started,
     handles,
     on_response,
@@ -31,11 +32,13 @@ from nodes.core import (
 from nodes.host import process
 from nodes.host.causality import Causality
 from nodes.host.clock import SkewedClock
+from nodes.host.crash_points import CrashPoints
 from nodes.host.peers import Deliver
 from nodes.host.process import CoreFailed, Host, Stopped
 from nodes.host.recorder import Recorder
 from nodes.host.rpc import methods_of
 from nodes.host.storage import StorageFailed
+from protos import node_pb2
 from tests.support import ping_pb2 as pb
 
 METHODS = methods_of((pb,))
@@ -113,6 +116,8 @@ class Disk:
 
 
 def _name(effect: DurableEffect) -> str:
+    if isinstance(effect, SaveAll):
+        return "&".join(save.slot for save in effect.saves)
     return effect.slot if isinstance(effect, Save) else effect.log
 
 
@@ -147,8 +152,13 @@ class Bench:
             clock=SkewedClock(),
             causality=Causality("n1", recorder, boot=0),
             inline_commit_ms_max=inline_commit_ms_max,
+            die=self.die,
         )
         self.running: asyncio.Task[None] | None = None
+
+    async def die(self, point: str) -> None:
+        """Instead of the process."""
+        self.journal.append(f"dies at {point}")
 
     def ask(self, text: str) -> asyncio.Future[Any]:
         request = pb.EchoRequest(text=text)
@@ -486,3 +496,76 @@ async def test_what_is_unsynced_is_synced_at_the_stop() -> None:
 def test_append_is_named_in_the_journal() -> None:
     """The double above tells logs from slots."""
     assert _name(Append("log", 1, ())) == "log"
+
+
+# ------------------------------------------------------------------------------------ crash points
+
+
+def crash_between(core: Scripted, _: pb.EchoRequest, caller: Caller) -> None:
+    core.call("n2", pb.EchoRequest(text="before"), timeout_ms=100)
+    core.save_all({"a": pb.Counter(total=1), "b": pb.Counter(total=2)})
+    core.call("n2", pb.EchoRequest(text="between"), timeout_ms=100)
+    core.crash_point("decided")
+    core.save("after", pb.Counter(total=3))
+    core.respond(caller, pb.EchoResponse(text="late"))
+
+
+ALL_OF_IT = ["send before", "commit a&b+after", "send between", "answer x"]
+
+
+@pytest.mark.parametrize("inline_commit_ms_max", [0.0, 1e9])
+async def test_a_node_dies_exactly_at_its_crash_point(inline_commit_ms_max: float) -> None:
+    """What came before it is durable and has left, nothing behind it is done, and no event that
+    waits is stepped any more."""
+    async with bench({"x": crash_between}, inline_commit_ms_max) as made:
+        made.host.crash_points.replace([node_pb2.CrashPoint(name="decided")])
+        answers = [made.ask("x"), made.ask("x")]
+        assert made.running is not None
+        await made.running
+        assert made.journal == ["send before", "commit a&b", "send between", "dies at decided"]
+        for answer in answers:
+            with pytest.raises(Stopped):
+                await answer
+
+
+async def test_a_point_that_is_not_armed_is_passed() -> None:
+    """Nothing happens there; nor at one of another name."""
+    async with bench({"x": crash_between}) as made:
+        made.host.crash_points.replace([node_pb2.CrashPoint(name="other")])
+        await made.ask("x")
+        await made.quiet()
+        assert made.journal == ALL_OF_IT
+        assert made.host.crash_points.armed == (node_pb2.CrashPoint(name="other"),)
+
+
+async def test_passes_are_let_go_first() -> None:
+    """As many as were asked for; what is left of them can be seen."""
+    async with bench({"x": crash_between}) as made:
+        made.host.crash_points.replace([node_pb2.CrashPoint(name="decided", after=2)])
+        for left in (1, 0):
+            await made.ask("x")
+            seen = node_pb2.CrashPoint(name="decided", after=left, passed=2 - left)
+            assert made.host.crash_points.armed == (seen,)
+        made.ask("x")
+        assert made.running is not None
+        await made.running
+        assert made.journal[-1] == "dies at decided"
+        assert made.journal.count("answer x") == 2
+
+
+@pytest.mark.parametrize(
+    ("points", "said"),
+    [
+        ([node_pb2.CrashPoint()], "no usable name"),
+        ([node_pb2.CrashPoint(name="x" * 65)], "no usable name"),
+        ([node_pb2.CrashPoint(name="x"), node_pb2.CrashPoint(name="x")], "x is named twice"),
+        ([node_pb2.CrashPoint(name="x", after=2_000_000)], "more than 1,000,000 passes"),
+        ([node_pb2.CrashPoint(name=f"x{n}") for n in range(101)], "101 crash points"),
+    ],
+)
+def test_crash_points_that_make_no_sense(points: list[node_pb2.CrashPoint], said: str) -> None:
+    """Are refused, and those that were armed stay."""
+    armed = CrashPoints({"kept": 1})
+    with pytest.raises(ValueError, match=said):
+        armed.replace(points)
+    assert [point.name for point in armed.armed] == ["kept"]

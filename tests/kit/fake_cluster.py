@@ -238,6 +238,13 @@ class FakeWorld:
     async def set_clock(self, node: str, *, offset_ms: int, rate: float) -> None:
         del node, offset_ms, rate
 
+    async def set_crash_points(self, node: str, points: Mapping[str, int]) -> None:
+        del node, points
+
+    def crashed_at(self, node: str) -> str | None:
+        del node
+        return None
+
     async def kill(self, node: str) -> None:
         self._cluster.take_down(node)
 

@@ -96,6 +96,7 @@ class Ping(Core):
         self.relays.setdefault((request.peer, request.text), []).append(caller)
         timeout_ms = request.timeout_ms or 1000
         self.call(request.peer, pb.EchoRequest(text=request.text), timeout_ms=timeout_ms)
+        self.crash_point("relay-sent")
         return None
 
     @on_response(pb.EchoRequest, pb.EchoResponse)
