@@ -18,12 +18,14 @@ COMMITTED: Outcome
 ABORTED: Outcome
 
 class TransactRequest(_message.Message):
-    __slots__ = ("transaction", "changes")
+    __slots__ = ("transaction", "changes", "since_ms")
     TRANSACTION_FIELD_NUMBER: _ClassVar[int]
     CHANGES_FIELD_NUMBER: _ClassVar[int]
+    SINCE_MS_FIELD_NUMBER: _ClassVar[int]
     transaction: str
     changes: _containers.RepeatedCompositeFieldContainer[Change]
-    def __init__(self, transaction: _Optional[str] = ..., changes: _Optional[_Iterable[_Union[Change, _Mapping]]] = ...) -> None: ...
+    since_ms: int
+    def __init__(self, transaction: _Optional[str] = ..., changes: _Optional[_Iterable[_Union[Change, _Mapping]]] = ..., since_ms: _Optional[int] = ...) -> None: ...
 
 class Change(_message.Message):
     __slots__ = ("resource", "delta")
@@ -34,16 +36,38 @@ class Change(_message.Message):
     def __init__(self, resource: _Optional[str] = ..., delta: _Optional[int] = ...) -> None: ...
 
 class TransactResponse(_message.Message):
-    __slots__ = ("outcome", "reason", "refused", "outcome_unknown")
+    __slots__ = ("outcome", "reason", "ballots", "refused", "outcome_unknown")
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
+    BALLOTS_FIELD_NUMBER: _ClassVar[int]
     REFUSED_FIELD_NUMBER: _ClassVar[int]
     OUTCOME_UNKNOWN_FIELD_NUMBER: _ClassVar[int]
     outcome: Outcome
     reason: str
+    ballots: _containers.RepeatedCompositeFieldContainer[Ballot]
     refused: _node_pb2.Refused
     outcome_unknown: _node_pb2.OutcomeUnknown
-    def __init__(self, outcome: _Optional[_Union[Outcome, str]] = ..., reason: _Optional[str] = ..., refused: _Optional[_Union[_node_pb2.Refused, _Mapping]] = ..., outcome_unknown: _Optional[_Union[_node_pb2.OutcomeUnknown, _Mapping]] = ...) -> None: ...
+    def __init__(self, outcome: _Optional[_Union[Outcome, str]] = ..., reason: _Optional[str] = ..., ballots: _Optional[_Iterable[_Union[Ballot, _Mapping]]] = ..., refused: _Optional[_Union[_node_pb2.Refused, _Mapping]] = ..., outcome_unknown: _Optional[_Union[_node_pb2.OutcomeUnknown, _Mapping]] = ...) -> None: ...
+
+class Ballot(_message.Message):
+    __slots__ = ("participant", "kind", "reason", "changes")
+    class Kind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        NONE: _ClassVar[Ballot.Kind]
+        YES: _ClassVar[Ballot.Kind]
+        NO: _ClassVar[Ballot.Kind]
+    NONE: Ballot.Kind
+    YES: Ballot.Kind
+    NO: Ballot.Kind
+    PARTICIPANT_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    CHANGES_FIELD_NUMBER: _ClassVar[int]
+    participant: str
+    kind: Ballot.Kind
+    reason: str
+    changes: _containers.RepeatedCompositeFieldContainer[Change]
+    def __init__(self, participant: _Optional[str] = ..., kind: _Optional[_Union[Ballot.Kind, str]] = ..., reason: _Optional[str] = ..., changes: _Optional[_Iterable[_Union[Change, _Mapping]]] = ...) -> None: ...
 
 class ReadRequest(_message.Message):
     __slots__ = ("resource",)
@@ -128,7 +152,7 @@ class InquireRequest(_message.Message):
     def __init__(self, transaction: _Optional[str] = ..., cooperative: _Optional[bool] = ...) -> None: ...
 
 class InquireResponse(_message.Message):
-    __slots__ = ("state",)
+    __slots__ = ("state", "recovered")
     class State(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         UNKNOWN: _ClassVar[InquireResponse.State]
@@ -144,8 +168,10 @@ class InquireResponse(_message.Message):
     COMMITTED: InquireResponse.State
     ABORTED: InquireResponse.State
     STATE_FIELD_NUMBER: _ClassVar[int]
+    RECOVERED_FIELD_NUMBER: _ClassVar[int]
     state: InquireResponse.State
-    def __init__(self, state: _Optional[_Union[InquireResponse.State, str]] = ...) -> None: ...
+    recovered: bool
+    def __init__(self, state: _Optional[_Union[InquireResponse.State, str]] = ..., recovered: _Optional[bool] = ...) -> None: ...
 
 class Amount(_message.Message):
     __slots__ = ("amount", "open")
@@ -186,7 +212,7 @@ class Ended(_message.Message):
     def __init__(self, outcome: _Optional[_Union[Outcome, str]] = ...) -> None: ...
 
 class CommitView(_message.Message):
-    __slots__ = ("coordinated", "in_doubt", "locks", "amounts", "decided", "forced_writes", "messages", "committed", "aborted", "died")
+    __slots__ = ("coordinated", "in_doubt", "locks", "amounts", "decided", "forced_writes", "messages", "committed", "aborted", "died", "lost_disk")
     class AmountsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -211,6 +237,7 @@ class CommitView(_message.Message):
     COMMITTED_FIELD_NUMBER: _ClassVar[int]
     ABORTED_FIELD_NUMBER: _ClassVar[int]
     DIED_FIELD_NUMBER: _ClassVar[int]
+    LOST_DISK_FIELD_NUMBER: _ClassVar[int]
     coordinated: _containers.RepeatedCompositeFieldContainer[Coordinated]
     in_doubt: _containers.RepeatedCompositeFieldContainer[InDoubt]
     locks: _containers.RepeatedCompositeFieldContainer[Lock]
@@ -221,7 +248,8 @@ class CommitView(_message.Message):
     committed: int
     aborted: int
     died: int
-    def __init__(self, coordinated: _Optional[_Iterable[_Union[Coordinated, _Mapping]]] = ..., in_doubt: _Optional[_Iterable[_Union[InDoubt, _Mapping]]] = ..., locks: _Optional[_Iterable[_Union[Lock, _Mapping]]] = ..., amounts: _Optional[_Mapping[str, int]] = ..., decided: _Optional[_Mapping[str, Outcome]] = ..., forced_writes: _Optional[int] = ..., messages: _Optional[int] = ..., committed: _Optional[int] = ..., aborted: _Optional[int] = ..., died: _Optional[int] = ...) -> None: ...
+    lost_disk: bool
+    def __init__(self, coordinated: _Optional[_Iterable[_Union[Coordinated, _Mapping]]] = ..., in_doubt: _Optional[_Iterable[_Union[InDoubt, _Mapping]]] = ..., locks: _Optional[_Iterable[_Union[Lock, _Mapping]]] = ..., amounts: _Optional[_Mapping[str, int]] = ..., decided: _Optional[_Mapping[str, Outcome]] = ..., forced_writes: _Optional[int] = ..., messages: _Optional[int] = ..., committed: _Optional[int] = ..., aborted: _Optional[int] = ..., died: _Optional[int] = ..., lost_disk: _Optional[bool] = ...) -> None: ...
 
 class Coordinated(_message.Message):
     __slots__ = ("transaction", "phase", "waiting_for", "since_ms")

@@ -43,60 +43,81 @@ class Released:
 
 
 class LockTable:
-    """Exclusive locks by resource. With `wait_die` (Rosenkrantz, Stearns, Lewis, 1978) only an
-    older transaction waits for a younger one, so that no circle can close; without, anyone waits
-    for anyone."""
+    """Exclusive locks by resource. Nobody overtakes: a request waits for who holds what it wants,
+    and for those ahead of it in the queue that want the same.
+
+    With `wait_die` (Rosenkrantz, Stearns, Lewis, 1978) the queue is by age, and only an older
+    transaction waits for a younger one, so that no circle can close and the oldest always gets its
+    turn. Without, the queue is by arrival, and anyone waits for anyone.
+    """
 
     def __init__(self, *, wait_die: bool) -> None:
         self.wait_die = wait_die
         self.holders: dict[str, str] = {}
-        self.priorities: dict[str, Priority] = {}  # of those that hold
-        self.waiting: list[Wanted] = []
+        self.priorities: dict[str, Priority] = {}  # of those that hold or wait
+        self.waiting: list[Wanted] = []  # in the order of the queue
 
     def request(self, transaction: str, priority: Priority, resources: Iterable[str]) -> Answer:
-        """Asks for all these locks."""
+        """Asks for all these locks. A transaction asks once here, until it is released."""
         wanted = Wanted(transaction, priority, tuple(sorted(set(resources))))
-        blockers = self.blockers(wanted)
-        if not blockers:
+        answer = self._judge(wanted, [one for one in self.waiting if self._is_ahead(one, wanted)])
+        if answer == Answer.GRANTED:
             self._grant(wanted)
-            return Answer.GRANTED
-        if self.wait_die and any(priority > self.priorities[holder] for holder in blockers):
-            return Answer.DIE
-        self.waiting.append(wanted)
-        return Answer.WAIT
+        elif answer == Answer.WAIT:
+            self.priorities[transaction] = priority
+            self.waiting.append(wanted)
+            if self.wait_die:
+                self.waiting.sort(key=lambda one: one.priority)
+        return answer
 
     def hold(self, transaction: str, priority: Priority, resources: Iterable[str]) -> None:
         """Takes the locks of a transaction that had them before a crash."""
         self._grant(Wanted(transaction, priority, tuple(resources)))
 
     def release(self, transaction: str) -> Released:
-        """Gives up what a transaction holds or waits for; the oldest that wait come first."""
-        self.waiting = [one for one in self.waiting if one.transaction != transaction]
+        """Gives up what a transaction holds or waits for; then the queue is gone through from its
+        head."""
         self.holders = {key: held for key, held in self.holders.items() if held != transaction}
         self.priorities.pop(transaction, None)
         released = Released()
-        for wanted in sorted(self.waiting, key=lambda one: one.priority):
-            blockers = self.blockers(wanted)
-            if not blockers:
-                self._grant(wanted)
-                released.granted.append(wanted.transaction)
-            elif self.wait_die and any(
-                wanted.priority > self.priorities[holder] for holder in blockers
-            ):
-                # Whoever holds it now is older: to wait for that one could close a circle.
-                released.died.append(wanted.transaction)
-        over = {*released.granted, *released.died}
-        self.waiting = [one for one in self.waiting if one.transaction not in over]
+        still_waiting: list[Wanted] = []
+        for wanted in self.waiting:
+            if wanted.transaction == transaction:
+                continue
+            match self._judge(wanted, still_waiting):
+                case Answer.GRANTED:
+                    self._grant(wanted)
+                    released.granted.append(wanted.transaction)
+                case Answer.DIE:
+                    # Whom it would wait for by now is older: that could close a circle.
+                    del self.priorities[wanted.transaction]
+                    released.died.append(wanted.transaction)
+                case Answer.WAIT:
+                    still_waiting.append(wanted)
+        self.waiting = still_waiting
         return released
 
-    def blockers(self, wanted: Wanted) -> list[str]:
-        """Who holds what it wants; sorted."""
-        holders = (self.holders.get(resource) for resource in wanted.resources)
-        return sorted({holder for holder in holders if holder not in (None, wanted.transaction)})
+    def blockers(self, wanted: Wanted, ahead: Iterable[Wanted]) -> list[str]:
+        """Whom it has to wait for: who holds what it wants, and who wants it and is ahead;
+        sorted."""
+        holders = {self.holders.get(resource) for resource in wanted.resources}
+        queued = {one.transaction for one in ahead if set(one.resources) & set(wanted.resources)}
+        return sorted({one for one in holders | queued if one not in (None, wanted.transaction)})
 
     def waiting_for(self, resource: str) -> list[str]:
-        """The transactions that wait for this lock, in the order in which they came."""
+        """The transactions that wait for this lock, in the order of the queue."""
         return [one.transaction for one in self.waiting if resource in one.resources]
+
+    def _is_ahead(self, other: Wanted, wanted: Wanted) -> bool:
+        return not self.wait_die or other.priority < wanted.priority
+
+    def _judge(self, wanted: Wanted, ahead: Iterable[Wanted]) -> Answer:
+        blockers = self.blockers(wanted, ahead)
+        if not blockers:
+            return Answer.GRANTED
+        if self.wait_die and any(wanted.priority > self.priorities[one] for one in blockers):
+            return Answer.DIE
+        return Answer.WAIT
 
     def _grant(self, wanted: Wanted) -> None:
         for resource in wanted.resources:

@@ -27,10 +27,13 @@ class Coordination:
     request: str  # the client's name for it
     shares: dict[NodeId, list[pb.Change]]
     began_ms: int
+    since_ms: int = 0  # by the wall clock, when the client first tried
     callers: list[Caller] = field(default_factory=list)
     phase: str = "voting"  # voting, precommitting, deciding
     waiting_for: set[NodeId] = field(default_factory=set)
     yes: list[NodeId] = field(default_factory=list)
+    votes: dict[NodeId, pb.PrepareResponse] = field(default_factory=dict)
+    silent: set[NodeId] = field(default_factory=set)  # that did not vote in time
     outcome: pb.Outcome = pb.UNDECIDED
     reason: str = ""
 
@@ -49,6 +52,7 @@ class Coordinator(Participant):
         self.vote_timeout_ms = env.number("vote_timeout_ms")
         self.retry_ms = env.number("retry_ms")
         self.coordinated: dict[str, Coordination] = {}
+        self.telling = False  # the timer runs
 
     def on_start(self, started: Started) -> None:
         super().on_start(started)
@@ -96,16 +100,17 @@ class Coordinator(Participant):
             self.write_decision(coordination)
             self.crash_point("begin-logged")
         coordination.waiting_for = set(coordination.shares)
-        for node in coordination.participants:
+        # Itself last: should it say no, everyone who was asked hears that.
+        for node in sorted(coordination.participants, key=lambda one: one == self.env.node_id):
             request = pb.PrepareRequest(
                 transaction=transaction,
                 coordinator=self.env.node_id,
                 participants=coordination.participants,
                 changes=coordination.shares[node],
-                priority=pb.Priority(time_ms=self.now.wall_ms, transaction=transaction),
+                priority=pb.Priority(time_ms=coordination.since_ms, transaction=transaction),
             )
             if node == self.env.node_id:
-                self.consider(request, None)
+                self.consider(request, (None,))
             else:
                 self.ask(node, request, self.vote_timeout_ms)
             self.crash_point("prepare-sent")
@@ -133,8 +138,9 @@ class Coordinator(Participant):
         if node not in coordination.waiting_for:
             return
         coordination.waiting_for.discard(node)
+        coordination.votes[node] = vote
         if not vote.yes:
-            self.decide_abort(coordination, f"{node} says no: {vote.reason}")
+            self.decide_abort(coordination, f"{node}: {vote.reason}")
             return
         coordination.yes.append(node)
         if not coordination.waiting_for:
@@ -192,10 +198,12 @@ class Coordinator(Participant):
         voted_no = set(coordination.participants) - set(coordination.yes)
         unsure = voted_no & coordination.waiting_for
         coordination.waiting_for = set(coordination.yes) | unsure
-        self.tell_waiting(coordination)
         if coordination.outcome == pb.ABORTED and not self.records_begin():
             del self.coordinated[coordination.transaction]  # Nobody has to acknowledge it.
-        elif self.coordinated.get(coordination.transaction) is coordination:
+        self.tell_waiting(coordination)
+        self.end_if_all_know(coordination)
+        if coordination.transaction in self.coordinated and not self.telling:
+            self.telling = True
             self.set_timer("retry", self.retry_ms)
 
     def tell_waiting(self, coordination: Coordination) -> None:
@@ -203,7 +211,7 @@ class Coordinator(Participant):
         for node in sorted(coordination.waiting_for):
             if node == self.env.node_id:
                 self.conclude(coordination.transaction, coordination.outcome)
-                self.acknowledged(coordination, node)
+                coordination.waiting_for.discard(node)
                 continue
             outcome = coordination.outcome
             request = pb.DecideRequest(transaction=coordination.transaction, outcome=outcome)
@@ -216,12 +224,12 @@ class Coordinator(Participant):
     ) -> None:
         coordination = self.coordinated.get(request.transaction)
         if coordination is not None and coordination.phase == "deciding":
-            self.acknowledged(coordination, peer)
+            coordination.waiting_for.discard(peer)
+            self.end_if_all_know(coordination)
 
     @exercise(part=3, brief="forget a transaction when everyone has acknowledged its outcome")
-    def acknowledged(self, coordination: Coordination, node: NodeId) -> None:
+    def end_if_all_know(self, coordination: Coordination) -> None:
         """When all have the outcome, nobody will ask for it any more."""
-        coordination.waiting_for.discard(node)
         transaction = coordination.transaction
         if coordination.waiting_for or transaction not in self.decisions:
             return
@@ -237,26 +245,32 @@ class Coordinator(Participant):
         for coordination in list(self.coordinated.values()):
             if coordination.phase == "deciding":
                 self.tell_waiting(coordination)
-        if any(one.phase == "deciding" for one in self.coordinated.values()):
+        self.telling = any(one.phase == "deciding" for one in self.coordinated.values())
+        if self.telling:
             self.set_timer("retry", self.retry_ms)
 
     # ----------------------------------------------------------------------------------- clients
 
     def tell_client(self, coordination: Coordination) -> None:
         """Everyone who asked hears the outcome."""
-        response = pb.TransactResponse(outcome=coordination.outcome, reason=coordination.reason)
+        response = pb.TransactResponse(
+            outcome=coordination.outcome,
+            reason=coordination.reason,
+            ballots=[ballot(coordination, node) for node in coordination.participants],
+        )
         for caller in coordination.callers:
             self.respond(caller, response)
         coordination.callers = []
 
     def on_call_failed(self, call: Call, reason: str) -> None:
         if isinstance(call.request, pb.PrepareRequest):
-            silent = pb.PrepareResponse(yes=False, reason=f"no vote ({reason})")
+            no = pb.PrepareResponse(yes=False, reason=f"no vote ({reason})")
             coordination = self.coordinated.get(call.request.transaction)
             if coordination is not None and coordination.phase == "voting":
+                coordination.silent.add(call.peer)
                 # It may have voted yes all the same, so that it has to hear the outcome.
                 coordination.yes.append(call.peer)
-            self.count(call.request.transaction, call.peer, silent)
+            self.count(call.request.transaction, call.peer, no)
 
     def describe(self, coordination: Coordination) -> pb.Coordinated:
         """For the view."""
@@ -266,3 +280,17 @@ class Coordinator(Participant):
             waiting_for=sorted(coordination.waiting_for),
             since_ms=max(0, self.now.mono_ms - coordination.began_ms),
         )
+
+
+def ballot(coordination: Coordination, node: NodeId) -> pb.Ballot:
+    """How a participant voted, for the client."""
+    vote = coordination.votes.get(node)
+    kind = pb.Ballot.NONE
+    if vote is not None and node not in coordination.silent:
+        kind = pb.Ballot.YES if vote.yes else pb.Ballot.NO
+    return pb.Ballot(
+        participant=node,
+        kind=kind,
+        reason=vote.reason if vote is not None else "",
+        changes=coordination.shares[node],
+    )

@@ -1,8 +1,8 @@
 """A node's resources, and what it knows of transactions: the part that is durable.
 
 The protocol is written in layers, each a class that adds one chapter to the one before: Ledger,
-Participant, Coordinator, Termination, ThreePhase, and AtomicCommit with the client's service and the
-view. A layer calls a later one only through the hooks at the end of its file.
+Participant, Coordinator, Termination, ThreePhase, and AtomicCommit with the client's service and
+the view. A layer calls a later one only through hooks.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from nodes.parts.locks import LockTable, Priority
 from protos import commit_pb2 as pb
 
 AMOUNTS, DECISIONS, VOTES, ENDED = "amounts/", "decisions/", "votes/", "ended/"
-OPENED = "opened"
+OPENED, LOST = "opened", "lost"
 OTHER_RESOURCES = ("stock/book", "stock/pen", "shipping/slots")
 ENDED_MAX = 10_000  # transactions whose outcome is remembered
 
@@ -42,6 +42,7 @@ class Ledger(Core):
         self.decisions: dict[str, pb.Decision] = {}
         self.ended: dict[str, pb.Outcome] = {}
         self.locks = LockTable(wait_die=env.text("deadlocks") == "wait-die")
+        self.recovered: set[str] = set()  # of an earlier life
         self.lost_disk = False
         self.forced_writes = 0
         self.messages = 0
@@ -67,7 +68,7 @@ class Ledger(Core):
 
     def on_start(self, started: Started) -> None:
         for name, state in started.slots.items():
-            table, _, key = name.partition("/")
+            key = name.partition("/")[2]
             match state:
                 case pb.Amount():
                     self.amounts[key] = state.amount
@@ -78,9 +79,10 @@ class Ledger(Core):
                 case pb.Ended():
                     self.ended[key] = state.outcome
         # Whoever lost promises that others build on must not make new ones.
-        self.lost_disk = started.amnesia
+        self.lost_disk = started.amnesia or LOST in started.slots
         if self.lost_disk:
             self.note("lost_disk")
+            self.save(LOST, pb.Ended(outcome=pb.ABORTED))
         elif OPENED not in started.slots:
             self.amounts = self.opening()
             rows: dict[str, Message] = {
@@ -88,6 +90,7 @@ class Ledger(Core):
                 for key, amount in self.amounts.items()
             }
             self.save_all({**rows, OPENED: pb.Ended(outcome=pb.COMMITTED)})
+        self.recovered = {*self.votes, *self.decisions}
         for transaction, vote in self.votes.items():
             resources = [change.resource for change in vote.changes]
             self.locks.hold(transaction, before(vote.priority), resources)

@@ -7,11 +7,15 @@ locks stay until the outcome is known.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from nodes.core import Caller, Env, exercise, handles, on_timer
 from nodes.cores.commit.ledger import AMOUNTS, VOTES, Ledger, before, changed
 from nodes.parts.locks import Answer, Released
 from protos import commit_pb2 as pb
+
+# Who waits for a vote; None is this node itself, as coordinator.
+Callers: TypeAlias = tuple[Caller | None, ...]
 
 
 @dataclass(slots=True)
@@ -19,7 +23,7 @@ class Waiting:
     """A request to prepare that waits for locks."""
 
     request: pb.PrepareRequest
-    caller: Caller | None  # None: this node coordinates itself
+    callers: Callers  # more than one, if the request came twice
     until_ms: int
 
 
@@ -39,48 +43,48 @@ class Participant(Ledger):
 
     @handles(pb.PrepareRequest)
     def prepare(self, request: pb.PrepareRequest, caller: Caller) -> None:
-        self.consider(request, caller)
+        self.consider(request, (caller,))
 
-    def consider(self, request: pb.PrepareRequest, caller: Caller | None) -> None:
+    def consider(self, request: pb.PrepareRequest, callers: Callers) -> None:
         """Takes a request to prepare, of a peer or of this node as coordinator."""
         transaction = request.transaction
         if self.lost_disk:
-            self.vote(request, caller, f"{self.env.node_id} lost its disk")
+            self.vote(request, callers, f"{self.env.node_id} lost its disk")
         elif transaction in self.votes or self.ended.get(transaction) == pb.COMMITTED:
-            self.vote(request, caller, "")
+            self.vote(request, callers, "")
         elif self.ended.get(transaction) == pb.ABORTED:
-            self.vote(request, caller, "it was aborted before")
+            self.vote(request, callers, "it was aborted before")
         elif transaction in self.waiting:
-            self.waiting[transaction].caller = caller
+            self.waiting[transaction].callers += callers
         else:
-            self.ask_for_locks(request, caller)
+            self.ask_for_locks(request, callers)
 
     @exercise(part=2, brief="ask for the locks: prepare, wait, or die")
-    def ask_for_locks(self, request: pb.PrepareRequest, caller: Caller | None) -> None:
+    def ask_for_locks(self, request: pb.PrepareRequest, callers: Callers) -> None:
         """A transaction locks all that it changes here, before it looks at it."""
         resources = [change.resource for change in request.changes]
         match self.locks.request(request.transaction, before(request.priority), resources):
             case Answer.GRANTED:
-                self.locked(request, caller)
+                self.locked(request, callers)
             case Answer.DIE:
                 self.died += 1
                 self.note("died", transaction=request.transaction)
-                self.vote(request, caller, "an older transaction holds a lock that it needs")
+                self.vote(request, callers, "an older transaction holds a lock that it needs")
             case Answer.WAIT:
                 until_ms = self.now.mono_ms + self.lock_timeout_ms
-                self.waiting[request.transaction] = Waiting(request, caller, until_ms)
+                self.waiting[request.transaction] = Waiting(request, callers, until_ms)
                 self.watch_waiting()
 
     @exercise(part=1, brief="vote: no if it cannot be done, yes only once the promise is durable")
-    def locked(self, request: pb.PrepareRequest, caller: Caller | None) -> None:
+    def locked(self, request: pb.PrepareRequest, callers: Callers) -> None:
         """The locks are held: whether it can be done is certain from here on."""
         transaction = request.transaction
         try:
             changed(self.amounts, request.changes)
         except KeyError as missing:
-            self.refuse(request, caller, f"there is no {missing.args[0]}")
+            self.refuse(request, callers, f"there is no {missing.args[0]}")
         except ValueError as short:
-            self.refuse(request, caller, f"not enough left of {short.args[0]}")
+            self.refuse(request, callers, f"not enough left of {short.args[0]}")
         else:
             vote = pb.Vote(
                 coordinator=request.coordinator,
@@ -94,22 +98,23 @@ class Participant(Ledger):
             self.votes[transaction] = vote
             self.voted_ms[transaction] = self.now.mono_ms
             self.note("voted", transaction=transaction, yes=True)
-            self.vote(request, caller, "")
             self.on_in_doubt(transaction)
+            self.vote(request, callers, "")
 
-    def refuse(self, request: pb.PrepareRequest, caller: Caller | None, reason: str) -> None:
+    def refuse(self, request: pb.PrepareRequest, callers: Callers, reason: str) -> None:
         """Votes no and lets go; a participant that has not voted yes may always do that."""
         self.note("voted", transaction=request.transaction, yes=False)
-        self.vote(request, caller, reason)
+        self.vote(request, callers, reason)
         self.let_go(request.transaction)
 
-    def vote(self, request: pb.PrepareRequest, caller: Caller | None, reason: str) -> None:
+    def vote(self, request: pb.PrepareRequest, callers: Callers, reason: str) -> None:
         """Says yes, or no with a reason."""
         response = pb.PrepareResponse(yes=not reason, reason=reason)
-        if caller is None:
-            self.on_own_vote(request.transaction, response)
-        else:
-            self.answer(caller, response)
+        for caller in callers:
+            if caller is None:
+                self.on_own_vote(request.transaction, response)
+            else:
+                self.answer(caller, response)
 
     # ------------------------------------------------------------------------------ the outcome
 
@@ -129,9 +134,9 @@ class Participant(Ledger):
     @exercise(part=1, brief="carry out the decision once: amounts, vote and outcome in one write")
     def conclude(self, transaction: str, outcome: pb.Outcome) -> None:
         """The transaction is over here. A decision that comes again changes nothing."""
-        vote = self.votes.get(transaction)
         if transaction in self.ended:
             return
+        vote = self.votes.get(transaction)
         rows = self.remember(transaction, outcome)
         self.crash_point("before-outcome-logged")
         if vote is not None:
@@ -152,7 +157,11 @@ class Participant(Ledger):
             self.committed += outcome == pb.COMMITTED
             self.aborted += outcome == pb.ABORTED
             self.note("concluded", transaction=transaction, committed=outcome == pb.COMMITTED)
-        self.let_go(transaction)
+        waiting = self.waiting.get(transaction)
+        if waiting is not None:
+            self.refuse(waiting.request, waiting.callers, "it was aborted before")
+        else:
+            self.let_go(transaction)
 
     def let_go(self, transaction: str) -> None:
         """Releases locks; who waited for them goes on, or dies."""
@@ -167,11 +176,11 @@ class Participant(Ledger):
                 self.died += 1
                 self.note("died", transaction=transaction)
                 reason = "an older transaction holds a lock that it needs"
-                self.vote(waiting.request, waiting.caller, reason)
+                self.vote(waiting.request, waiting.callers, reason)
         for transaction in released.granted:
             waiting = self.waiting.pop(transaction, None)
             if waiting is not None:
-                self.locked(waiting.request, waiting.caller)
+                self.locked(waiting.request, waiting.callers)
 
     # --------------------------------------------------------------------------------- patience
 
@@ -189,7 +198,7 @@ class Participant(Ledger):
             waiting = self.waiting.get(transaction)
             if waiting is not None:
                 reason = f"no lock within {self.lock_timeout_ms} ms"
-                self.refuse(waiting.request, waiting.caller, reason)
+                self.refuse(waiting.request, waiting.callers, reason)
         self.watch_waiting()
 
     # -------------------------------------------------------------------------- for later layers

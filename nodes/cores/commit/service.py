@@ -37,6 +37,7 @@ class AtomicCommit(ThreePhase):
         # A name of its own for each attempt: a message of an earlier one must not be taken for it.
         transaction = f"{name}#{self.env.rng.getrandbits(32):08x}"
         coordination = Coordination(transaction, name, shares, self.now.mono_ms)
+        coordination.since_ms = request.since_ms or self.now.wall_ms
         coordination.callers.append(caller)
         self.begin(coordination)
         return None
@@ -62,9 +63,9 @@ class AtomicCommit(ThreePhase):
                     transaction=transaction,
                     coordinator=self.votes[transaction].coordinator,
                     precommitted=self.votes[transaction].precommitted,
-                    since_ms=max(0, self.now.mono_ms - since_ms),
+                    since_ms=max(0, self.now.mono_ms - self.voted_ms[transaction]),
                 )
-                for transaction, since_ms in self.voted_ms.items()
+                for transaction in self.votes
             ],
             locks=[
                 pb.Lock(resource=resource, holder=holder, waiting=locks.waiting_for(resource))
@@ -77,6 +78,7 @@ class AtomicCommit(ThreePhase):
             committed=self.committed,
             aborted=self.aborted,
             died=self.died,
+            lost_disk=self.lost_disk,
         )
 
 

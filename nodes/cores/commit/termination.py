@@ -22,37 +22,63 @@ class Termination(Coordinator):
         super().__init__(env)
         self.doubt_timeout_ms = env.number("doubt_timeout_ms")
         self.cooperative = env.text("termination") == "cooperative"
+        self.asks_ms: dict[str, int] = {}  # when it will ask (again), by what it is unsure of
+        self.timer_ms: int | None = None  # when the timer fires
 
     def on_start(self, started: Started) -> None:
         super().on_start(started)
-        for transaction in self.votes:
-            # How long it was in doubt before the crash is not known; ask at once.
-            self.voted_ms[transaction] = self.now.mono_ms - self.doubt_timeout_ms
-        if self.votes:
-            self.set_timer("doubt", 0)
+        # How long it was in doubt before the crash is not known: it asks at once.
+        self.voted_ms = dict.fromkeys(self.votes, self.now.mono_ms)
+        self.asks_ms = dict.fromkeys(self.unresolved(), self.now.mono_ms)
+        self.watch_doubts()
 
     def on_in_doubt(self, transaction: str) -> None:
-        self.set_timer("doubt", self.doubt_timeout_ms)
+        self.be_patient(transaction)
+        self.watch_doubts()
+
+    def unresolved(self) -> list[str]:
+        """What this node has to ask about."""
+        return list(self.votes)
 
     # ------------------------------------------------------------------------------------ asking
+
+    def be_patient(self, transaction: str) -> None:
+        """From now on, somebody has so long to tell the outcome."""
+        self.asks_ms[transaction] = self.now.mono_ms + self.doubt_timeout_ms
+
+    def watch_doubts(self) -> None:
+        """Wakes up for the first doubt that is due."""
+        first_ms = min(self.asks_ms.values(), default=None)
+        if first_ms is None or (self.timer_ms is not None and self.timer_ms <= first_ms):
+            return
+        self.timer_ms = first_ms
+        self.set_timer("doubt", max(0, first_ms - self.now.mono_ms))
 
     @on_timer("doubt")
     def resolve_doubts(self) -> None:
         """Asks about everything that has been in doubt for too long."""
-        for transaction, since_ms in list(self.voted_ms.items()):
-            if self.now.mono_ms - since_ms >= self.doubt_timeout_ms:
+        self.timer_ms = None
+        for transaction in self.unresolved():
+            if self.now.mono_ms >= self.asks_ms.get(transaction, 0):
+                self.be_patient(transaction)
                 self.in_doubt_for_long(transaction)
-        if self.voted_ms:
-            self.set_timer("doubt", self.doubt_timeout_ms)
+        still = set(self.unresolved())
+        self.asks_ms = {one: at_ms for one, at_ms in self.asks_ms.items() if one in still}
+        self.watch_doubts()
 
-    @exercise(part=4, brief="ask the coordinator, and the other participants if they cooperate")
+    @exercise(part=4, brief="ask the coordinator first")
     def in_doubt_for_long(self, transaction: str) -> None:
-        """Asks those who may know."""
-        vote = self.votes[transaction]
-        self.note("in_doubt", transaction=transaction, coordinator=vote.coordinator)
-        if vote.coordinator != self.env.node_id:
-            self.inquire(vote.coordinator, transaction, cooperative=False)
-        if self.cooperative:
+        """The coordinator is asked first, who may just be waiting for votes."""
+        coordinator = self.votes[transaction].coordinator
+        self.note("in_doubt", transaction=transaction, coordinator=coordinator)
+        if coordinator != self.env.node_id:
+            self.inquire(coordinator, transaction, cooperative=False)
+
+    @exercise(part=4, brief="when the coordinator is silent, ask the others if they cooperate")
+    def unreachable(self, transaction: str, peer: NodeId) -> None:
+        """Somebody did not answer an inquiry."""
+        vote = self.votes.get(transaction)
+        if self.cooperative and vote is not None and peer == vote.coordinator:
             for node in self.others(vote):
                 self.inquire(node, transaction, cooperative=True)
 
@@ -70,25 +96,30 @@ class Termination(Coordinator):
     def on_inquired(
         self, peer: NodeId, request: pb.InquireRequest, response: pb.InquireResponse
     ) -> None:
-        self.heard(request.transaction, peer, response.state)
+        self.heard(request.transaction, peer, response)
 
     @exercise(part=4, brief="what the answer to an inquiry allows a participant in doubt to do")
-    def heard(self, transaction: str, peer: NodeId, state: State.State) -> None:
+    def heard(self, transaction: str, peer: NodeId, response: pb.InquireResponse) -> None:
         """Somebody who knows ends the doubt; somebody in doubt does not."""
         if transaction not in self.votes:
             return
-        from_coordinator = peer == self.votes[transaction].coordinator
+        state, from_coordinator = response.state, peer == self.votes[transaction].coordinator
         if state == State.COMMITTED:
             self.conclude(transaction, pb.COMMITTED)
         elif state == State.ABORTED or (state == State.UNKNOWN and from_coordinator):
-            # A coordinator without a record never decided to commit, or everyone has acknowledged.
+            # A coordinator without a record never decided to commit: had it forgotten since, then
+            # because everyone had acknowledged.
             self.conclude(transaction, pb.ABORTED)
 
     # --------------------------------------------------------------------------------- answering
 
     @handles(pb.InquireRequest)
     def inquired(self, request: pb.InquireRequest, caller: Caller) -> None:
-        self.answer(caller, pb.InquireResponse(state=self.tell_state(request)))
+        if self.lost_disk:
+            return  # What it would say may be false, and silence never is.
+        state = self.tell_state(request)
+        recovered = request.transaction in self.recovered
+        self.answer(caller, pb.InquireResponse(state=state, recovered=recovered))
 
     @exercise(
         part=4, brief="answer an inquiry; who has not voted promises not to, if asked by a peer"
@@ -112,8 +143,3 @@ class Termination(Coordinator):
         super().on_call_failed(call, reason)
         if isinstance(call.request, pb.InquireRequest):
             self.unreachable(call.request.transaction, call.peer)
-
-    # --------------------------------------------------------------------------- for later layers
-
-    def unreachable(self, transaction: str, peer: NodeId) -> None:
-        """Somebody did not answer an inquiry."""

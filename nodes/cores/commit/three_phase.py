@@ -3,6 +3,9 @@
 So no participant can be in doubt while another has committed already, and those that are left when
 the coordinator crashes can decide among themselves. That holds as long as silence means a crash. In
 a partition it does not: both sides believe that the other is dead, and may decide differently.
+
+Who crashed and came back has no say in it: the others may have decided meanwhile, and crashed
+since. Only if all of them have crashed, and all are back, may those decide (Skeen's total failure).
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ class Round:
     """A round of the termination protocol: who was asked, and what they said."""
 
     waiting_for: set[NodeId]
-    states: dict[NodeId, State.State] = field(default_factory=dict)
+    heard: dict[NodeId, pb.InquireResponse] = field(default_factory=dict)
     precommitting: set[NodeId] = field(default_factory=set)
 
 
@@ -40,12 +43,12 @@ class ThreePhase(Termination):
         if not self.three_phases:
             super().recover_undecided(transaction, decision)
             return
-        # The others may have decided without it: it asks them, like a participant.
-        coordination = self.resume(transaction, decision)
-        coordination.phase = "recovering"
-        self.rounds[transaction] = Round(set(decision.participants))
-        for node in decision.participants:
-            self.inquire(node, transaction, cooperative=False)
+        # The others may have decided without it: it asks them, like a participant in doubt.
+        self.resume(transaction, decision).phase = "recovering"
+
+    def unresolved(self) -> list[str]:
+        recovering = [key for key, one in self.coordinated.items() if one.phase == "recovering"]
+        return list(dict.fromkeys([*super().unresolved(), *recovering]))
 
     # ------------------------------------------------------------------------------ middle phase
 
@@ -89,14 +92,24 @@ class ThreePhase(Termination):
             self.force({VOTES + transaction: vote})
             self.crash_point("precommit-logged")
         # The coordinator is alive: its time begins anew.
-        self.voted_ms[transaction] = self.now.mono_ms
+        self.be_patient(transaction)
         return True
 
     @on_response(pb.PreCommitRequest, pb.PreCommitResponse)
     def on_precommitted(
         self, peer: NodeId, request: pb.PreCommitRequest, response: pb.PreCommitResponse
     ) -> None:
-        self.precommitted(request.transaction, peer)
+        if response.refused:
+            self.precommit_refused(request.transaction, peer)
+        else:
+            self.precommitted(request.transaction, peer)
+
+    def precommit_refused(self, transaction: str, node: NodeId) -> None:
+        """It has decided otherwise: silence was taken for a crash, and was none."""
+        self.rounds.pop(transaction, None)
+        coordination = self.coordinated.get(transaction)
+        if coordination is not None and coordination.phase == "precommitting":
+            self.decide_abort(coordination, f"{node} has aborted it")
 
     @exercise(part=5, brief="commit once all that are alive know that all voted yes")
     def precommitted(self, transaction: str, node: NodeId) -> None:
@@ -125,87 +138,138 @@ class ThreePhase(Termination):
         if not self.three_phases:
             super().in_doubt_for_long(transaction)
             return
-        vote = self.votes[transaction]
-        self.note("in_doubt", transaction=transaction, coordinator=vote.coordinator)
-        asked = [vote.coordinator, *self.others(vote)]
-        asked = [node for node in dict.fromkeys(asked) if node != self.env.node_id]
-        self.rounds[transaction] = Round(set(asked))
+        coordination = self.coordinated.get(transaction)
+        if coordination is not None and coordination.phase != "recovering":
+            return  # It coordinates this itself, and is at it.
+        if transaction in self.rounds:
+            return
+        self.note("in_doubt", transaction=transaction, coordinator=self.involved(transaction)[0])
+        asked = [node for node in self.involved(transaction) if node != self.env.node_id]
+        self.rounds[transaction] = running = Round(set(asked))
         for node in asked:
             self.inquire(node, transaction, cooperative=False)
+        if not asked:
+            self.judge_round(transaction, running)
 
-    def heard(self, transaction: str, peer: NodeId, state: State.State) -> None:
-        if not self.three_phases:
-            super().heard(transaction, peer, state)
-            return
-        running = self.rounds.get(transaction)
-        if running is not None and peer in running.waiting_for:
-            running.waiting_for.discard(peer)
-            running.states[peer] = state
-            if not running.waiting_for:
-                self.judge_round(transaction, running)
+    def involved(self, transaction: str) -> list[NodeId]:
+        """The coordinator, which comes first, and all participants."""
+        vote = self.votes.get(transaction)
+        coordinator = self.env.node_id if vote is None else vote.coordinator
+        return list(dict.fromkeys([coordinator, *self.participants_of(transaction)]))
+
+    def participants_of(self, transaction: str) -> list[NodeId]:
+        """All participants of a transaction that is not resolved."""
+        vote = self.votes.get(transaction)
+        return list(self.decisions[transaction].participants if vote is None else vote.participants)
+
+    def tell_state(self, request: pb.InquireRequest) -> State.State:
+        coordination = self.coordinated.get(request.transaction)
+        if coordination is not None and coordination.phase == "recovering":
+            return self.own_state(request.transaction)
+        return super().tell_state(request)
+
+    def own_state(self, transaction: str) -> State.State:
+        """As participant, and as a coordinator that came back."""
+        decision = self.decisions.get(transaction)
+        if decision is not None and decision.precommitted:
+            return State.PRECOMMITTED
+        if self.env.node_id in self.participants_of(transaction):
+            return self.state_of(transaction)
+        return State.PREPARED
+
+    def heard(self, transaction: str, peer: NodeId, response: pb.InquireResponse) -> None:
+        if self.three_phases:
+            self.went_on(transaction, peer, response)
+        else:
+            super().heard(transaction, peer, response)
 
     def unreachable(self, transaction: str, peer: NodeId) -> None:
+        if self.three_phases:
+            self.went_on(transaction, peer, None)
+        else:
+            super().unreachable(transaction, peer)
+
+    def went_on(self, transaction: str, peer: NodeId, response: pb.InquireResponse | None) -> None:
+        """One more has answered in a round, or has not."""
         running = self.rounds.get(transaction)
-        if self.three_phases and running is not None and peer in running.waiting_for:
-            running.waiting_for.discard(peer)
-            if not running.waiting_for:
-                self.judge_round(transaction, running)
+        if running is None or peer not in running.waiting_for:
+            return
+        running.waiting_for.discard(peer)
+        if response is not None:
+            running.heard[peer] = response
+        if transaction not in self.unresolved():
+            del self.rounds[transaction]  # The outcome came by another way.
+        elif not running.waiting_for:
+            self.judge_round(transaction, running)
 
     @exercise(part=5, brief="the termination rule: what the states of those that are left allow")
     def judge_round(self, transaction: str, running: Round) -> None:
         """Skeen's rule for those that are left, carried out by the first of them: an outcome that
-        anyone knows holds; if anyone knows that all voted yes, commit; else abort."""
-        own = self.state_of(transaction)
-        states = [own, *running.states.values()]
+        anyone knows holds; who has not voted yes keeps all from committing; if anyone knows that
+        all voted yes, commit; else abort."""
+        states = [self.own_state(transaction), *(one.state for one in running.heard.values())]
         if State.COMMITTED in states:
             self.end_round(transaction, pb.COMMITTED)
         elif State.ABORTED in states:
             self.end_round(transaction, pb.ABORTED)
-        elif State.WORKING in states or not self.leads(transaction, running):
-            del self.rounds[transaction]  # The coordinator is at it, or another one leads.
-        elif State.PRECOMMITTED in states or self.recorded_precommit(transaction):
+        elif self.coordinator_works(transaction, running):
+            del self.rounds[transaction]
+        elif State.UNKNOWN in states or State.WORKING in states:
+            self.end_round(transaction, pb.ABORTED)
+        elif not self.leads(transaction, running):
+            del self.rounds[transaction]
+        elif State.PRECOMMITTED in states:
             self.bring_along(transaction, running)
         else:
             self.end_round(transaction, pb.ABORTED)
 
-    def leads(self, transaction: str, running: Round) -> bool:
-        """The first of the participants that answer leads the others to a decision."""
-        if transaction not in self.votes:
-            return True  # The coordinator that came back.
-        vote = self.votes[transaction]
-        present = [node for node in running.states if node in vote.participants]
-        return self.env.node_id == min([self.env.node_id, *present])
+    def coordinator_works(self, transaction: str, running: Round) -> bool:
+        """It is alive and will decide."""
+        answer = running.heard.get(self.involved(transaction)[0])
+        return answer is not None and answer.state == State.WORKING and not answer.recovered
 
-    def recorded_precommit(self, transaction: str) -> bool:
-        """This node coordinated it, and had told the others to precommit."""
-        decision = self.decisions.get(transaction)
-        return decision is not None and decision.precommitted
+    def leads(self, transaction: str, running: Round) -> bool:
+        """The first of the participants that have not crashed leads; when all have, and all are
+        back, the first of them all."""
+        me, participants = self.env.node_id, self.participants_of(transaction)
+        never_crashed = [node for node, one in running.heard.items() if not one.recovered]
+        if transaction not in self.recovered:
+            never_crashed.append(me)
+        candidates = [node for node in participants if node in never_crashed]
+        if not candidates and {*running.heard, me} >= set(self.involved(transaction)):
+            candidates = participants
+        return me == min(candidates, default="")
 
     def bring_along(self, transaction: str, running: Round) -> None:
         """Those that are only prepared learn that all voted yes, before anyone commits."""
-        if transaction in self.votes:
-            self.take_precommit(transaction)
-        behind = [node for node, state in running.states.items() if state == State.PREPARED]
-        running.precommitting = set(behind)
-        for node in sorted(behind):
+        self.take_precommit(transaction)
+        behind = {node for node, one in running.heard.items() if one.state == State.PREPARED}
+        running.precommitting = behind & set(self.participants_of(transaction))
+        for node in sorted(running.precommitting):
             request = pb.PreCommitRequest(transaction=transaction)
             self.ask(node, request, self.vote_timeout_ms)
-        if not behind:
+            self.crash_point("precommit-sent")
+        if not running.precommitting:
             self.end_round(transaction, pb.COMMITTED)
 
     def end_round(self, transaction: str, outcome: pb.Outcome) -> None:
         """Decides for those that are left, and tells them."""
         running = self.rounds.pop(transaction)
+        if transaction not in self.unresolved():
+            return  # The outcome came by another way.
         self.note("terminated", transaction=transaction, committed=outcome == pb.COMMITTED)
+        participants = self.participants_of(transaction)
         coordination = self.coordinated.get(transaction)
-        if coordination is not None and coordination.phase == "recovering":
+        if coordination is not None:
             if outcome == pb.COMMITTED:
                 self.decide_commit(coordination)
             else:
-                self.decide_abort(coordination, "the participants have aborted it")
+                self.decide_abort(coordination, "its coordinator crashed before it decided")
             return
         self.conclude(transaction, outcome)
-        for node, state in sorted(running.states.items()):
-            if state in (State.PREPARED, State.PRECOMMITTED):
+        for node, answer in sorted(running.heard.items()):
+            knows = answer.state in (State.COMMITTED, State.ABORTED)
+            if node in participants and not knows:
                 request = pb.DecideRequest(transaction=transaction, outcome=outcome)
                 self.ask(node, request, self.retry_ms)
+                self.crash_point("outcome-sent")
