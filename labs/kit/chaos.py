@@ -15,6 +15,7 @@ from labs.kit.registry import wait_unit_ms
 from labs.kit.schedule import Schedule, Step
 from nodes.cluster import fault_kinds as kinds
 from nodes.cluster.api import Cluster, NodeState
+from nodes.cluster.fault_kinds import CrashAt
 from nodes.cluster.fault_rules import state_refusal
 from nodes.cluster.faults import Fault, FaultRefused
 from nodes.core import NodeId
@@ -75,7 +76,8 @@ DRAWS: dict[str, Draw] = {
 class Swarm:
     """What one seed may draw: its subset of the faults, how often, and how often it heals.
 
-    `kinds` restricts the subset; `pause_ms` is the longest time between two faults.
+    `kinds` restricts the subset; `pause_ms` is the longest time between two faults; without
+    `crash_points` there is no `crash-at`.
     """
 
     def __init__(
@@ -86,10 +88,16 @@ class Swarm:
         *,
         kinds: tuple[str, ...] = tuple(DRAWS),
         pause_ms: int | None = None,
+        crash_points: Sequence[str] = (),
     ) -> None:
         self.rng = rng
         self.nodes = nodes
-        offered = [kind for kind in DRAWS if kind in kinds]
+        self.draws = dict(DRAWS)
+        if crash_points:
+            self.draws["crash-at"] = lambda rng, nodes: CrashAt(
+                (rng.choice(nodes),), rng.choice(list(crash_points)), rng.choice([0, 0, 1, 5])
+            )
+        offered = [kind for kind in self.draws if kind in kinds]
         chosen = [kind for kind in offered if self.rng.random() < 0.5]
         self.kinds = chosen or [self.rng.choice(offered)]
         self.pause_ms = pause_ms or self.rng.choice([unit_ms // 4, unit_ms, 2 * unit_ms])
@@ -106,23 +114,27 @@ class Swarm:
             return kinds.Heal()
         if down and self.rng.random() < 0.5:
             return kinds.Restart((self.rng.choice(down),))
-        return DRAWS[self.rng.choice(self.kinds)](self.rng, self.nodes)
+        return self.draws[self.rng.choice(self.kinds)](self.rng, self.nodes)
 
 
 def draw_schedule(swarm: Swarm, *, from_ms: int, until_ms: int) -> Schedule:
     """Faults between the two moments, as a plain schedule: what nodes are down follows from the
     faults themselves."""
     states = dict.fromkeys(swarm.nodes, NodeState.UP)
+    armed: set[NodeId] = set()  # and so may be down by the time
     steps: list[Step] = []
     at_ms = from_ms
     while (at_ms := at_ms + swarm.pause()) < until_ms:
-        fault = swarm.draw([node for node, state in states.items() if state == NodeState.DOWN])
+        down = [node for node, state in states.items() if state == NodeState.DOWN or node in armed]
+        fault = swarm.draw(down)
         if isinstance(fault, kinds.NodeFault):
             if any(state_refusal(fault, node, states[node]) for node in fault.nodes):
                 continue
             if fault.kind in _AFTER:
                 states |= dict.fromkeys(fault.nodes, _AFTER[fault.kind])
+            (armed.update if fault.kind == "crash-at" else armed.difference_update)(fault.nodes)
         elif isinstance(fault, kinds.Heal):
+            armed.clear()
             states = dict.fromkeys(swarm.nodes, NodeState.UP)
         steps.append(Step(at_ms, fault))
     return Schedule(tuple(steps))
@@ -151,10 +163,17 @@ class Chaos:
         *,
         kinds: tuple[str, ...] = tuple(DRAWS),
         pause_ms: int | None = None,
+        crash_points: Sequence[str] = (),
     ) -> None:
         self.cluster = cluster
-        rng, unit_ms = Random(f"{seed}:chaos"), wait_unit_ms(cluster.spec)
-        self.swarm = Swarm(rng, cluster.nodes, unit_ms, kinds=kinds, pause_ms=pause_ms)
+        self.swarm = Swarm(
+            Random(f"{seed}:chaos"),
+            cluster.nodes,
+            wait_unit_ms(cluster.spec),
+            kinds=kinds,
+            pause_ms=pause_ms,
+            crash_points=crash_points,
+        )
         self.injections: list[Injection] = []
 
     async def run(self, duration_ms: int) -> None:

@@ -195,6 +195,24 @@ def wipe(nodes: Nodes, json: JsonFlag = False) -> int:
     return _inject({"do": "wipe", "nodes": _names(nodes)}, json)
 
 
+@app.command(name="crash-at")
+def crash_at(
+    nodes: Annotated[str, typer.Argument(metavar="NODES", help="n1, or n1,n2, leader, ...")],
+    point: Annotated[str, typer.Argument(metavar="POINT", help="`lab list LAB` has them.")],
+    after: Annotated[int, typer.Option(metavar="K", help="Let K passes go first.", min=0)] = 0,
+    json: JsonFlag = False,
+) -> int:
+    """Kill nodes when they come to a point of their protocol, between two of its steps.
+
+    What came before it is on disk and has been sent, nothing behind it is done. `lab fault list`
+    says whether a node has died there; a heal disarms. Example: lab fault crash-at n1
+    decision-logged --after 2
+    """
+    return _inject(
+        {"do": "crash-at", "nodes": _names([nodes]), "point": point, "after": after}, json
+    )
+
+
 @app.command(name="power-cut")
 def power_cut(nodes: Nodes, json: JsonFlag = False) -> int:
     """Kill nodes, and lose what they had not synced. Example: lab fault power-cut all"""

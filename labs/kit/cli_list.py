@@ -84,6 +84,11 @@ def _show(lab: Lab, progress: Progress) -> None:
         print(f"\npart {part.number}: {part.title}, {points}")
         for check, most in part.checks:
             print(f"  {_check_line(progress.check(lab.id, check), check, most, width)}")
+    if lab.crash_points:
+        print("\ncrash points, for `lab fault crash-at`:")
+        longest = max(map(len, lab.crash_points))
+        for point, meaning in lab.crash_points.items():
+            print(f"  {visible(point):{longest}}  {visible(meaning)}")
     right, made = progress.predictions(lab.id)
     if made:
         print(f"\n{right} of {counted(made, 'prediction')} right")
@@ -120,6 +125,7 @@ def _document(lab: Lab, progress: Progress) -> dict[str, Any]:
             {"name": one.name, "default": one.default, "doc": one.doc} for one in lab.settings
         ],
         "client_verbs": list(lab.client_verbs),
+        "crash_points": dict(lab.crash_points),
         "readme": lab.readme,
         "points": sum(part.points(progress, lab.id) for part in parts),
         "points_max": sum(part.points_max for part in parts),

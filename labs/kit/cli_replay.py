@@ -78,13 +78,14 @@ def replay(
     from labs.kit.fuzz.findings import expected_promise, picture
     from labs.kit.fuzz.run import record_case
     from labs.kit.fuzz.target import Case, load_target
+    from labs.kit.registry import load_lab
     from labs.kit.schedule import Schedule
 
     target = load_target(lab)
     target.check_mutant(mutant)
     given = Schedule.load(schedule) if schedule is not None else None
     if given is not None:
-        given.check(target.draw(seed).spec.node_ids)
+        given.check(target.draw(seed).spec.node_ids, load_lab(target.lab))
     record = record_case(target, Case(seed, mutant, duration_ms_of(duration), clients, given))
     if events is not None:
         _write_events(events, record)

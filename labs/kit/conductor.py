@@ -33,6 +33,7 @@ from labs.kit.status_board import StatusBoard
 from labs.kit.stopping import Stopped, Stopping
 from labs.kit.text import span, visible
 from nodes.cluster.api import NodeState, RuntimeFailure
+from nodes.cluster.fault_kinds import CrashAt
 
 READY_POLL_S = 0.03
 UPKEEP_S = 0.5
@@ -80,7 +81,7 @@ class Conductor:
             self.cluster, lab.wait_unit_ms(plan.settings), lambda: self.board.leader
         )
         self._record = SessionRecord(self.cluster_folder, self.cluster.now_ms)
-        self._desk = FaultDesk(self.cluster, lab.roles, plan.seed)
+        self._desk = FaultDesk(self.cluster, lab, plan.seed)
         self._token = secrets.token_hex(32)
         self._api = HttpApi(self, self._token)
 
@@ -289,8 +290,10 @@ class Conductor:
             began_ms = self._record.now_ms()
             result = await self._desk.inject(fault, self.board.role_claims())
             self._record.fault(result, began_ms)
-            # What the fault did to the nodes is said by its own line.
-            self.board.take_changes()
+            # What the fault did to the nodes is said by its own line; but the death at a crash
+            # point, however soon, is the node's own.
+            if result["fault"]["do"] != CrashAt.kind:
+                self.board.take_changes()
             self.board.forget()
         kind = "heal" if result["fault"]["do"] == "heal" else "fault"
         await self.feed.tell(kind, visible(str(result["sentence"])))

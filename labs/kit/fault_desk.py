@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any
 
+from labs.kit.crash_points import check_point
 from labs.kit.errors import LabError
+from labs.kit.lab import Lab
 from labs.kit.runtime import ManagedCluster
 from nodes.cluster.api import RuntimeFailure
 from nodes.cluster.fault_kinds import FAULTS, CallFault, Fault
@@ -21,11 +23,11 @@ _GROUPS = ("groups",)
 
 
 class FaultDesk:
-    """Takes faults for one cluster. `role_names` are the roles that its lab has."""
+    """Takes faults for one cluster, in the words of its lab."""
 
-    def __init__(self, cluster: ManagedCluster, role_names: tuple[str, ...], seed: int) -> None:
+    def __init__(self, cluster: ManagedCluster, lab: Lab, seed: int) -> None:
         self._cluster = cluster
-        self._role_names = role_names
+        self._lab = lab
         # Apart from the generator of the faults themselves, so that naming a node at random does
         # not change what a fault draws.
         self._rng = Random(f"targets {seed}")
@@ -37,6 +39,7 @@ class FaultDesk:
         phrases: list[str] = []
         try:
             fault = fault_from_dict(self._resolve_all(raw, roles, phrases))
+            check_point(fault, self._lab.id, self._lab.crash_points)
             injected = await self._cluster.faults.inject(fault)
         except FaultRefused as refused:
             raise LabError(str(refused)) from None
@@ -60,7 +63,7 @@ class FaultDesk:
                 self._cluster.nodes,
                 roles,
                 self._rng,
-                role_names=self._role_names,
+                role_names=self._lab.roles,
                 client_allowed=client,
             )
             if found.phrase:

@@ -116,8 +116,10 @@ class Lab:
     `ready(views, node_ids)` says whether the cluster can serve; `lagging(then, now, node_ids)`
     names those that have yet to learn what was committed `then`; `wait_unit_ms(settings)` is the
     longest time the protocol waits before it acts, the unit of all deadlines around it.
-    `client_verbs` are the client operations that it serves. `role_in_note` reads role and term off
-    an event, a dictionary as sentences get it, for the lanes of a space-time diagram.
+    `crash_points` are the points of the core at which a node can be made to die, each with what it
+    means, in one line. `client_verbs` are the client operations that it serves. `role_in_note`
+    reads role and term off an event, a dictionary as sentences get it, for the lanes of a
+    space-time diagram.
     """
 
     id: str
@@ -143,6 +145,7 @@ class Lab:
     sentences: Mapping[str, Sentence] = field(default_factory=dict)
     quiet_kinds: frozenset[str] = frozenset()
     role_in_note: Callable[[Mapping[str, Any]], RoleChange | None] = no_role
+    crash_points: Mapping[str, str] = field(default_factory=dict)
     client_verbs: tuple[str, ...] = ()
     readme: str = ""
 

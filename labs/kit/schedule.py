@@ -20,8 +20,10 @@ from typing import Any, Final, Protocol
 
 import yaml
 
+from labs.kit.crash_points import check_point
 from labs.kit.durations import parse_ms
 from labs.kit.errors import LabError
+from labs.kit.lab import Lab
 from labs.kit.text import visible
 from nodes.cluster.api import Cluster
 from nodes.cluster.faults import Fault, FaultRefused, fault_from_dict
@@ -133,11 +135,14 @@ class Schedule:
         except OSError as error:
             raise LabError(f"{path}: cannot be written: {error.strerror}") from None
 
-    def check(self, nodes: Sequence[NodeId]) -> None:
-        """Raises LabError for a fault that makes no sense in a cluster of these nodes."""
+    def check(self, nodes: Sequence[NodeId], lab: Lab | None = None) -> None:
+        """Raises LabError for a fault that makes no sense in a cluster of these nodes, or in this
+        lab."""
         for step in self.steps:
             try:
                 step.fault.check(tuple(nodes))
+                if lab is not None:
+                    check_point(step.fault, lab.id, lab.crash_points)
             except FaultRefused as refused:
                 what = f"the {step.fault.kind} at {step.at_ms} ms"
                 raise LabError(f"schedule: {what}: {refused}") from None

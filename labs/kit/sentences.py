@@ -8,6 +8,7 @@ from typing import Any
 
 from labs.kit.lab import Lab
 from labs.kit.text import visible
+from nodes.timeline import CRASHED, POINT
 
 # What hosts write for every message: worth a timeline, never a line in a live view.
 ROUTINE_KINDS = frozenset({"sent", "received", "failed", "timer", "saved"})
@@ -34,6 +35,8 @@ def sentence(lab: Lab, event: Mapping[str, Any]) -> str:
     template = lab.sentences.get(kind) or _HOST_SENTENCES.get(kind)
     if callable(template):
         template = template(event)
+    if kind == CRASHED and POINT in event:
+        template = "{node} died at its crash point {point}"
     if template is None:
         return _generic(event, kind)
     return template.format_map(_Fields({name: _text(value) for name, value in event.items()}))

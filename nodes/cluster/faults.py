@@ -68,11 +68,21 @@ class Faults:
                 "kind": entry.fault.kind,
                 "nodes": list(entry.fault.named()),
                 "since_ms": entry.since_ms,
-                "sentence": entry.fault.sentence(self._world.nodes),
+                "sentence": self._sentence(entry.fault),
                 "fault": entry.fault.to_dict(),
             }
             for entry in self._injector.active
         ]
+
+    def _sentence(self, fault: Fault) -> str:
+        """With what has become of it."""
+        said = fault.sentence(self._world.nodes)
+        if not isinstance(fault, kinds.CrashAt):
+            return said
+        died = tuple(n for n in fault.nodes if self._world.crashed_at(n) == fault.point)
+        if not died:
+            return f"{said}; not reached so far"
+        return f"{said}; {kinds.listed(died)} {'has' if len(died) == 1 else 'have'} died there"
 
     async def inject(self, fault: Fault) -> Injected:
         """Brings the fault about and returns once it has been read back."""

@@ -254,6 +254,14 @@ class SimCluster:
         """At how many places the node could have crashed so far; `crash_after` counts them."""
         return self._nodes[node].boundaries
 
+    def crashed_before(self, node: NodeId) -> Effect | None:
+        """The effect that `crash_after` kept a node from; None: the sync at a step's end."""
+        return self._nodes[node].crashed_before
+
+    async def is_down(self, node: NodeId) -> None:
+        """Returns once it is."""
+        await self._nodes[node].ended.wait()
+
     async def kill(self, node: NodeId) -> None:
         """See World.kill."""
         self.crash_now(node)
@@ -291,7 +299,8 @@ class SimCluster:
         self._record(node, CRASHED, {"power_cut": power_cut, **at})
 
     def crash_after(self, node: NodeId, effects: int) -> None:
-        """Kills a node just before it carries out one more effect than `effects`."""
+        """Kills a node when it has come by so many places more at which it could crash: before
+        each effect, and before the sync at the end of a step."""
         self._nodes[node].effects_until_crash = effects
 
     # ------------------------------------------------------------------------------ used by SimNode

@@ -5,6 +5,7 @@ A crash can fall between any two effects of a step. That is how "told but not sa
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -64,6 +65,9 @@ class SimNode:
         self.crash_points: dict[str, int] = {}  # armed, and how many passes are let go first
         self.passed: dict[str, int] = {}  # how often the core came by, armed or not
         self.crashed_at: str | None = None  # the point at which the latest life ended
+        self.crashed_before: Effect | None = None  # by `effects_until_crash`
+        self.ended = asyncio.Event()
+        self.ended.set()
         self.clock = (0, 0.0, 1.0)  # wall = mono + offset, drifting at a rate since a moment
         self._timers: dict[str, tuple[int, Timer]] = {}
         self._timer_generation = 0
@@ -78,6 +82,7 @@ class SimNode:
         self.incarnation += 1
         self.viewed_at = -1
         self.crashed_at = None
+        self.ended.clear()
         self.state = NodeState.UP
         self.core = make_core()
         self.take(self.disk.load(amnesia=self.amnesia))
@@ -95,6 +100,7 @@ class SimNode:
         self._frozen = None
         self.effects_until_crash = None
         self.disk.crash(power_cut=power_cut)
+        self.ended.set()
 
     def pause(self) -> None:
         """Stops between two instructions; the kernel goes on taking messages in."""
@@ -148,9 +154,9 @@ class SimNode:
 
     def _carry_out(self, event: Event, effects: list[Effect], start: int, *, written: bool) -> None:
         for position in range(start, len(effects)):
-            if self._crashes_here():
-                return
             effect = effects[position]
+            if self._crashes_here(effect):
+                return
             if isinstance(effect, CrashPoint):
                 if self.crash_points.get(effect.name) != 0:
                     self._pass(effect.name)
@@ -169,7 +175,8 @@ class SimNode:
                 return
             self._carry_out_volatile(effect)
         if written:
-            self._sync_then(event, effects, len(effects))
+            if not self._crashes_here(None):
+                self._sync_then(event, effects, len(effects))
             return
         self._busy = False
         self.amnesia = False  # What the node made of it, if anything, is durable by now.
@@ -208,13 +215,14 @@ class SimNode:
         self.world.crash_now(self.node_id, point=point)
         self.crashed_at = point
 
-    def _crashes_here(self) -> bool:
+    def _crashes_here(self, before: Effect | None) -> bool:
         self.boundaries += 1
         if self.effects_until_crash is None:
             return False
         self.effects_until_crash -= 1
         if self.effects_until_crash >= 0:
             return False
+        self.crashed_before = before
         self.world.crash_now(self.node_id)
         return True
 

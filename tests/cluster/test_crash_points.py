@@ -108,8 +108,8 @@ async def test_what_was_sent_before_has_left(tmp_path: Path, runtime: str, trans
     async with running(runtime, tmp_path, 2, transport=transport) as cluster:
         for number in range(1, REPEATS + 1):
             await cluster.faults.crash_at("relay-sent", "n1")
+            relay = pb.RelayRequest(peer="n2", text="x", timeout_ms=5_000)
             with pytest.raises(Indeterminate):
-                relay = pb.RelayRequest(peer="n2", text="x", timeout_ms=5_000)
                 await cluster.call("n1", relay, timeout_ms=2_000)
             await dead(cluster)
             assert cluster.world.crashed_at("n1") == "relay-sent"

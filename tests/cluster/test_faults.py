@@ -514,9 +514,9 @@ async def test_crash_points_of_several_faults_add_up(world: FakeWorld, faults: F
     await faults.crash_at("decided", "n1", after=1)
     assert world.crash_points == {"n1": {"told": 3, "decided": 1}, "n2": {"decided": 0}}
     assert [entry["sentence"] for entry in faults.active()] == [
-        "n2 dies at decided",
-        "n1 dies at told, after 3 passes",
-        "n1 dies at decided, after 1 pass",
+        "n2 dies at decided; not reached so far",
+        "n1 dies at told, after 3 passes; not reached so far",
+        "n1 dies at decided, after 1 pass; not reached so far",
     ]
 
 
@@ -527,11 +527,16 @@ async def test_a_node_that_died_is_started_without_that_point(
     await faults.crash_at("decided", "n1")
     await faults.crash_at("told", "n1")
     world.come_to("n1", "decided")
-    assert len(faults.active()) == 2
+    assert [entry["sentence"] for entry in faults.active()] == [
+        "n1 dies at decided; n1 has died there",
+        "n1 dies at told; not reached so far",
+    ]
     with pytest.raises(FaultRefused, match="n1 is down, since it died at decided; `lab fault"):
         await faults.crash_at("decided", "n1")
     await faults.restart("n1")
-    assert [entry["sentence"] for entry in faults.active()] == ["n1 dies at told"]
+    assert [entry["sentence"] for entry in faults.active()] == [
+        "n1 dies at told; not reached so far"
+    ]
     assert world.crash_points["n1"] == {"told": 0}
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from nodes.cluster import fault_kinds as kinds
 from nodes.core import NodeId
-from nodes.timeline import RECEIVED, SENT, TimelineEvent
+from nodes.timeline import CRASHED, POINT, RECEIVED, SENT, TimelineEvent
 
 if TYPE_CHECKING:
     from labs.kit.experiment.trial import Injection
@@ -83,6 +83,15 @@ def seen_to_act(
                 and one.sent_ms < until_ms - delay_ms - jitter_ms
             ]
             return all(late) if late else None
+        case kinds.CrashAt():
+            died = {
+                event.node
+                for event in events
+                if event.kind == CRASHED
+                and event.fields.get(POINT) == fault.point
+                and injection.at_ms <= event.at_ms < until_ms
+            }
+            return died.issuperset(fault.nodes)  # armed and never reached is no crash
         case kinds.Lose():
             callers = fault.callers(tuple(nodes))
             return any(

@@ -71,7 +71,13 @@ def schedule_of(target: FuzzTarget, case: Case, spec: ClusterSpec) -> Schedule:
     if case.schedule is not None:
         return case.schedule
     unit_ms = target.unit_ms(spec)
-    swarm = Swarm(Random(f"{case.seed}:chaos"), spec.node_ids, unit_ms, kinds=target.faults)
+    swarm = Swarm(
+        Random(f"{case.seed}:chaos"),
+        spec.node_ids,
+        unit_ms,
+        kinds=target.faults,
+        crash_points=target.crash_points,
+    )
     return draw_schedule(swarm, from_ms=QUIET_UNITS * unit_ms, until_ms=case.duration_ms)
 
 

@@ -82,7 +82,8 @@ class FuzzTarget:
     schedule, heals, demands that everything comes back (NotLive) and holds what clients saw against
     the final state (HistoryWrong). `observers` are fresh invariants for one run; `promise_of` names
     the one that an exception of theirs is about. `unit_ms` is the longest that the protocol waits
-    before it acts. `mutants` are its planted bugs.
+    before it acts. `mutants` are its planted bugs; `crash_points` are what a fault `crash-at`, if
+    it is among `faults`, may name.
     """
 
     lab: str
@@ -93,6 +94,7 @@ class FuzzTarget:
     unit_ms: Callable[[ClusterSpec], int]
     faults: tuple[str, ...]
     mutants: Mapping[str, type[Core]]
+    crash_points: tuple[str, ...] = ()
 
     def spec_with(self, spec: ClusterSpec, mutant: str | None) -> ClusterSpec:
         """The cluster with this planted bug in every node."""

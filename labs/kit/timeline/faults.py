@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from labs.kit.timeline.model import FaultBand
-from nodes.timeline import FAULT, STARTED, TimelineEvent
+from nodes.cluster.fault_kinds import CrashAt
+from nodes.timeline import CRASHED, FAULT, POINT, STARTED, TimelineEvent
 
 TAKE_DOWN = frozenset({"kill", "power-cut"})
 AT_ONCE = frozenset({"restart", "wipe", "resume", "heal"})  # over as they happen
@@ -74,6 +75,8 @@ def fault_bands(events: Sequence[TimelineEvent], known: tuple[str, ...]) -> list
             continue
         if band.fault.kind in TAKE_DOWN:
             band.ended_ms = _all_started(band, starts)
+        if band.fault.kind == CrashAt.kind:
+            band.ended_ms = _all_died(band, events) or band.ended_ms
         bands.append(band.closed())
     return bands
 
@@ -120,6 +123,19 @@ def _ended_by(one: Injection, bands: list[_Open], known: tuple[str, ...]) -> lis
             continue
         kept.append(band)
     return kept
+
+
+def _all_died(band: _Open, events: Sequence[TimelineEvent]) -> float | None:
+    """When the last of its nodes came to the crash point; None when not all did."""
+    until_ms = float("inf") if band.ended_ms is None else band.ended_ms
+    died: dict[str, float] = {}
+    for event in events:
+        here = event.kind == CRASHED and event.fields.get(POINT) == band.fault.plain.get("point")
+        if here and band.fault.began_ms <= event.at_ms < until_ms:
+            died.setdefault(event.node, event.at_ms)
+    if not band.nodes or not died.keys() >= set(band.nodes):
+        return None
+    return max(died[node] for node in band.nodes)
 
 
 def _all_started(band: _Open, starts: Mapping[str, list[float]]) -> float | None:

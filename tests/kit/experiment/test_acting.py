@@ -7,7 +7,7 @@ import pytest
 from labs.kit.experiment.acting import seen_to_act
 from labs.kit.experiment.trial import Injection
 from nodes.cluster import fault_kinds as kinds
-from nodes.timeline import RECEIVED, SENT, TimelineEvent
+from nodes.timeline import CRASHED, POINT, RECEIVED, SENT, TimelineEvent
 
 NODES = ("n1", "n2", "n3")
 
@@ -25,11 +25,19 @@ def message(
     return events
 
 
+def died(node: str, at_ms: float, point: str | None) -> list[TimelineEvent]:
+    """A node's death, at that crash point or by itself."""
+    fields = {"reason": "x"} if point is None else {POINT: point}
+    return [TimelineEvent(node, 9, 9, at_ms, CRASHED, fields)]
+
+
 def injected(fault: kinds.Fault, until_ms: float | None = None) -> Injection:
     """A fault that was in force from 100 ms on."""
     return Injection(fault, 95, 100, until_ms)
 
 
+CRASH = kinds.CrashAt(("n1",), "decided")
+BOTH_CRASH = kinds.CrashAt(("n1", "n2"), "decided")
 PARTITION = kinds.Partition((("n1",), ("n2", "n3")))
 
 
@@ -49,6 +57,15 @@ PARTITION = kinds.Partition((("n1",), ("n2", "n3")))
         (kinds.Delay("n1", "n2", 50), message(1, "n1", "n3", 200, 202), None),
         (kinds.Lose(50), message(1, "n1", "n2", 200, None), True),
         (kinds.Lose(50), message(1, "n1", "n2", 200, 201), False),
+        (CRASH, died("n1", 200, "decided"), True),
+        (CRASH, died("n1", 97, "decided"), True),  # while it was being armed
+        (CRASH, [], False),  # armed, and never reached
+        (CRASH, died("n1", 200, "told"), False),
+        (CRASH, died("n1", 200, None), False),
+        (CRASH, died("n2", 200, "decided"), False),
+        (CRASH, died("n1", 50, "decided"), False),
+        (BOTH_CRASH, died("n1", 200, "decided"), False),
+        (BOTH_CRASH, died("n1", 200, "decided") + died("n2", 300, "decided"), True),
     ],
 )
 def test_events_tell(fault: kinds.Fault, events: list[TimelineEvent], acted: bool | None) -> None:
