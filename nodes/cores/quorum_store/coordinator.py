@@ -184,7 +184,7 @@ class Coordinator(RingView):
         by_other = sum(target.other for target in answered)
         return by_read >= needed and (reads or by_other >= needed)
 
-    @exercise(part=2, brief="whom to ask: the owners, or who stands in for them; ourselves first")
+    @exercise(part=2, brief="whom to ask: of the owners those that count, ourselves first")
     def targets_of(self, key: str, *, reads: bool) -> list[Target]:
         """Those to be asked, the likeliest to answer first."""
         targets = [
@@ -193,18 +193,24 @@ class Coordinator(RingView):
             if owner.read or not reads
         ]
         if self.sloppy:
-            fallbacks = self.fallbacks(key)
-            for target in targets:
-                if self.seems_down(target.node):
-                    stand_in = next(fallbacks, None)
-                    if stand_in is not None:
-                        target.home, target.node = target.node, stand_in
+            self.replace_suspects(key, targets)
         if self.fan_out == "quorum":
             self.env.rng.shuffle(targets)
         else:
             targets.sort(key=lambda target: target.node != self.env.node_id)
         return sorted(targets, key=lambda target: self.seems_down(target.node))
 
+    @exercise(part=5, brief="let the next on the ring stand in for owners that seem to be down")
+    def replace_suspects(self, key: str, targets: list[Target]) -> None:
+        """Nobody waits for a node that did not answer a moment ago (4.6)."""
+        fallbacks = self.fallbacks(key)
+        for target in targets:
+            if self.seems_down(target.node):
+                stand_in = next(fallbacks, None)
+                if stand_in is not None:
+                    target.home, target.node = target.node, stand_in
+
+    @exercise(part=5, brief="when a replica fails now, add one that stands in for it")
     def stand_in(self, operation: Operation, failed: Target) -> None:
         """Finds someone to take the place of a replica that failed (4.6)."""
         used = {target.node for target in operation.targets}

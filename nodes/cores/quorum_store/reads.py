@@ -47,7 +47,7 @@ class Get(Operation):
                 self.give_up("too few replicas took what was read")
         elif self.store.enough(self, self.needed, reads=True):
             self.result = self.store.together(self.found())
-            if self.store.blocking and not self.held_by_enough():
+            if self.store.must_write_back(self):
                 self.write_back()
             else:
                 self.reply()
@@ -57,11 +57,6 @@ class Get(Operation):
     def found(self) -> list[Held]:
         """What the replicas hold that have answered."""
         return [target.held for target in self.targets if target.held is not None]
-
-    def held_by_enough(self) -> bool:
-        """A write quorum holds the result already, so that no later read can miss it."""
-        holders = sum(held == self.result for held in self.found())
-        return holders >= self.store.write_quorum and not self.store.changing
 
     def write_back(self) -> None:
         """Makes the result as good as written, before anyone hears of it."""
@@ -137,11 +132,13 @@ class Reads(Coordinator):
         if found:
             self.fetched(*found, response)
 
+    @exercise(part=2, brief="a replica answered, or cannot tell: remember it, and go on")
     def fetched(self, operation: Operation, target: Target, response: pb.FetchResponse) -> None:
         if response.HasField("refused"):
             operation.failed(target)
             return
         target.state, target.held = Asked.ANSWERED, unpack(response.record)
+        self.witness(target.held)
         operation.proceed()
 
     @exercise(part=3, brief="what several replicas know together")
@@ -152,6 +149,13 @@ class Reads(Coordinator):
         for held in found:
             result = self.merged(result, held)
         return result
+
+    @exercise(part=3, brief="ABD: shall a write quorum have the result before the client hears it?")
+    def must_write_back(self, operation: Get) -> bool:
+        """Not when a write quorum holds the result already: no later read can miss it then."""
+        holders = sum(held == operation.result for held in operation.found())
+        held_by_enough = holders >= self.write_quorum and not self.changing
+        return self.blocking and not held_by_enough
 
     @exercise(part=4, brief="send what was found to the replicas that answered with less")
     def repair(self, operation: Get) -> None:

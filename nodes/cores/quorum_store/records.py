@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 from nodes.core import Core, Env, NodeId, Started, exercise, on_timer
-from nodes.cores.quorum_store.wire import latest, pack, pack_context, unpack
+from nodes.cores.quorum_store.wire import alone, pack, pack_context, stamp_key, unpack
 from nodes.parts.dotted_versions import Dot, Versions, merge, write
 from nodes.parts.hybrid_clock import HybridClock
 from nodes.parts.merkle import digest_of
@@ -97,6 +97,7 @@ class RecordStore(Core):
         """What this node holds of a key as a replica."""
         return self.records.get(key) or Versions({}, {})
 
+    @exercise(part=5, brief="a record, and what the hints for others say of the same key")
     def known(self, key: str) -> Held:
         """The same, together with what it keeps of the key for others."""
         held = self.held(key)
@@ -104,9 +105,15 @@ class RecordStore(Core):
             held = self.merged(held, unpack(hint.record))
         return held
 
+    @exercise(part=3, brief="what two records are together: all siblings, or the greatest stamp")
     def merged(self, a: Held, b: Held) -> Held:
-        """What both together know."""
-        return merge(a, b) if self.versions == "siblings" else latest(a, b)
+        """What both together know. Where stamps decide, there is only one sibling."""
+        if self.versions == "siblings":
+            return merge(a, b)
+        siblings = [*a.siblings.values(), *b.siblings.values()]
+        if not siblings:
+            return a
+        return alone(max(siblings, key=lambda one: stamp_key(one.stamp)))
 
     @exercise(part=2, brief="merge what came in with what is held, and save it if that is news")
     def keep(self, key: str, incoming: Held) -> bool:
@@ -120,6 +127,7 @@ class RecordStore(Core):
         self.take(key, merged)
         return True
 
+    @exercise(part=5, brief="keep a record for another node: merged with its hint, and saved")
     def keep_hint(self, home: NodeId, key: str, incoming: Held) -> None:
         """Takes a record in for a node that could not be reached (4.6)."""
         self.witness(incoming)
@@ -145,7 +153,7 @@ class RecordStore(Core):
             del self.hints[key]
         self.save(f"{HINT}{home}/{key}", pb.Hint())
 
-    @exercise(part=3, brief="take a new life when a record is dropped in which we named writes")
+    @exercise(part=5, brief="take a new life when a record is dropped in which we named writes")
     def forgot(self, held: Held) -> None:
         """What this node named in a record, it must remember as long as it names writes of that
         key: the context of a later dot would cover the earlier one, which nobody overwrote. So it
@@ -187,6 +195,7 @@ class RecordStore(Core):
             value=value, deleted=deleted, deleted_at_ms=deleted_at_ms, stamp=self.stamp()
         )
 
+    @exercise(part=3, brief="a stamp greater than all that were seen, or just what the clock says")
     def stamp(self) -> pb.Stamp:
         """Later than all that this node has seen; by a bare wall clock, as late as that says."""
         time, logical = self.now.wall_ms, 0
@@ -214,6 +223,7 @@ class RecordStore(Core):
         if self.tombstone_grace_ms:
             self.set_timer("tombstones", max(1, self.tombstone_grace_ms // 4))
 
+    @exercise(part=4, brief="drop what was deleted everywhere long ago")
     @on_timer("tombstones")
     def collect_tombstones(self) -> None:
         """Drops records of which nothing but old tombstones is left. A replica that was away for

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from nodes.core import Call, Env, NodeId, Started
+from nodes.core import Call, Env, NodeId, Started, exercise
 from nodes.cores.quorum_store.replica import Replica
 from nodes.parts.hash_ring import HashRing
 from protos import quorum_store_pb2 as pb
@@ -68,13 +68,26 @@ class RingView(Replica):
 
     # --------------------------------------------------------------------------------------- owners
 
+    @exercise(part=1, brief="go clockwise from the key, and take each node once")
+    def preference_list(self, ring: HashRing, key: str) -> list[NodeId]:
+        """The first nodes that one meets on a ring, as many as a key has replicas. A node has many
+        tokens, so that it is met more than once (4.3)."""
+        found: list[NodeId] = []
+        for node in ring.clockwise(key):
+            if len(found) == self.replication:
+                break
+            if node not in found:
+                found.append(node)
+        return found
+
+    @exercise(part=1, brief="who shall have the key: by the ring to read by, and by the other")
     def owners(self, key: str) -> list[Owner]:
         """Who shall have a key, in the order of the preference list; while the ring changes, the
         owners by the other reading follow."""
-        read = self.read_ring.preference_list(key, self.replication)
+        read = self.preference_list(self.read_ring, key)
         if not self.changing:
             return [Owner(node, read=True, other=True) for node in read]
-        other = self.other_ring.preference_list(key, self.replication)
+        other = self.preference_list(self.other_ring, key)
         found = [Owner(node, read=True, other=node in other) for node in read]
         return found + [Owner(node, read=False, other=True) for node in other if node not in read]
 
@@ -82,6 +95,7 @@ class RingView(Replica):
         """By either reading."""
         return any(owner.node == node for owner in self.owners(key))
 
+    @exercise(part=1, brief="who stands in: no owner, and nobody who seems to be down")
     def fallbacks(self, key: str) -> Iterator[NodeId]:
         """Those that stand in, in this order: the next on the ring that do not seem to be down."""
         owners = {owner.node for owner in self.owners(key)}
@@ -96,6 +110,7 @@ class RingView(Replica):
 
     # ------------------------------------------------------------------------------------ suspicion
 
+    @exercise(part=5, brief="did a call fail within suspect_ms, and was nothing heard since?")
     def seems_down(self, node: NodeId) -> bool:
         """A call to it failed a while ago, and nothing was heard from it since (4.8.3)."""
         since_ms = self.suspects.get(node)

@@ -102,16 +102,13 @@ class Put(Operation):
             self.store.close(self)
 
     def give_up(self, reason: str) -> None:
-        """What one replica took may be found by a later read: only a write that was sent to nobody
-        is certain not to have happened."""
+        """The client hears that it failed, or that nobody can tell."""
         reason = f"{reason}: {self.count(Asked.ANSWERED)} of {self.needed} that are needed"
         response = pb.PutResponse(answers=self.answers())
-        if self.phase is Phase.TAG or not any(
-            target.state is not Asked.NOT_YET for target in self.targets
-        ):
-            response.refused.reason = reason
-        else:
+        if self.store.may_have_happened(self):
             response.outcome_unknown.reason = reason
+        else:
+            response.refused.reason = reason
         self.store.finish(self, response)
         self.store.close(self)
 
@@ -139,6 +136,14 @@ class Writes(Reads):
         if not operation.answered and operation.hopeless():
             operation.give_up("too few replicas in the ring")
         return None
+
+    @exercise(part=2, brief="a write has failed: could a read find it all the same?")
+    def may_have_happened(self, operation: Put) -> bool:
+        """What one replica took may be found by a later read: only a write that was sent to nobody
+        is certain not to have happened."""
+        if operation.phase is Phase.TAG:
+            return False
+        return any(target.state is not Asked.NOT_YET for target in operation.targets)
 
     @exercise(part=3, brief="where a write gets its version: from a replica, a clock, or a quorum")
     def give_version(self, operation: Put) -> None:
