@@ -15,7 +15,10 @@ from typing import Any, Final, Literal
 
 from labs.kit.check import Failed, Vacuous
 from labs.kit.grading.course import Check, Course, load_course
+from labs.kit.grading.last_views import last_views
 from labs.kit.grading.learner_error import LearnerError
+from labs.kit.lab import Lab
+from labs.kit.registry import load_lab
 from nodes.cluster.api import Cluster, Indeterminate
 from nodes.core import Core, Effect, Event, NodeId
 from nodes.loading import load_core
@@ -60,13 +63,15 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of it. A pass has no words; `where` is a place in the learner's file."""
+    """What came of it. A pass has no words; `where` is a place in the learner's file, and `views`
+    what each node showed in the end."""
 
     run: Run
     verdict: Verdict
     expected: str = ""
     observed: str = ""
     where: str = ""
+    views: tuple[str, ...] = ()
     picture: str = ""
     printed: str = ""
     elapsed_s: float = 0.0
@@ -113,14 +118,15 @@ class Judge:
         """The outcome. Raises only what is wrong with the judge itself."""
         check = self.course.check(run.check)
         began_s = time.perf_counter()
-        watch = _Watch()
+        watch = _Watch(load_lab(self.course.lab))
         attempt = self._in_simulation if run.runtime == "sim" else self._on_processes
         outcome = self._judged(run, lambda: attempt(run, check, watch))
         # A run on real nodes does not come back, so one that fails is drawn at once.
         wanted = run.picture or (run.runtime != "sim" and outcome.verdict == "fail")
-        drawn = watch.drawn(self.course.lab, outcome) if wanted else ""
+        drawn = watch.drawn(outcome) if wanted else ""
         return replace(
             outcome,
+            views=watch.views if outcome.verdict == "fail" else (),
             picture=drawn,
             printed=self._printed(),
             elapsed_s=time.perf_counter() - began_s,
@@ -194,7 +200,6 @@ class Judge:
 
     def _begin_player(self, implementation: Implementation) -> Any:
         from labs.kit.grading.player import Player
-        from labs.kit.registry import load_lab
 
         player = Player(
             str(implementation.file),
@@ -222,9 +227,11 @@ def begin(lab: str) -> Callable[[Run], Outcome]:
 
 
 class _Watch:
-    """Keeps what is needed to draw a run, also of one that fails."""
+    """Keeps what is needed to show how a run ended, also of one that fails."""
 
-    def __init__(self) -> None:
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+        self.views: tuple[str, ...] = ()
         self._events: Sequence[Any] = ()
         self._nodes: tuple[NodeId, ...] = ()
         self._ended_ms = 0.0
@@ -236,6 +243,11 @@ class _Watch:
             self._nodes = cluster.nodes
             try:
                 await check.function(cluster)
+            except BaseException as error:
+                # A simulation is cancelled when an invariant is broken; its views take no time.
+                if isinstance(error, Exception) or isinstance(cluster, SimCluster):
+                    self.views = await last_views(self._lab, cluster)
+                raise
             finally:
                 self._ended_ms = cluster.now_ms()
                 if isinstance(cluster, SimCluster):
@@ -247,9 +259,8 @@ class _Watch:
         """What real nodes have recorded."""
         self._events = events
 
-    def drawn(self, lab: str, outcome: Outcome) -> str:
+    def drawn(self, outcome: Outcome) -> str:
         """The last moments as a space-time diagram."""
-        from labs.kit.registry import load_lab
         from labs.kit.timeline import Violation, text_diagram
         from nodes.timeline import merge
 
@@ -260,7 +271,7 @@ class _Watch:
             violation = Violation(outcome.observed, self._ended_ms)
         return text_diagram(
             merge([self._events]),
-            lab=load_lab(lab),
+            lab=self._lab,
             nodes=self._nodes,
             violation=violation,
             from_ms=max(0.0, self._ended_ms - PICTURE_MS),

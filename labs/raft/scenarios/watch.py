@@ -116,19 +116,13 @@ class Watch:
         self, what: str, holds: Callable[[Views], T | None], nodes: Iterable[NodeId] = ()
     ) -> T:
         """The first result of `holds` on the views that is neither None nor False, within 20
-        election timeouts. Raises TimeoutError that shows the last views."""
+        election timeouts. Raises TimeoutError; who judges a check shows the last views."""
         named = tuple(nodes)
-        views: Views = {}
 
         async def look() -> T | None:
-            nonlocal views
-            views = await self.views(named)
-            return holds(views)
+            return holds(await self.views(named))
 
-        try:
-            return await self.cluster.until(what, look, within_ms=20 * self.timeout_ms)
-        except TimeoutError as error:
-            raise TimeoutError(f"{error}; {summary(views)}") from None
+        return await self.cluster.until(what, look, within_ms=20 * self.timeout_ms)
 
     async def leader(self, among: Iterable[NodeId] = (), *, after_term: int = 0) -> NodeId:
         """A leader that serves, of a term later than `after_term`, with all of `among` (default:
