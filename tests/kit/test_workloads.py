@@ -7,12 +7,22 @@ from random import Random
 from typing import TypeVar
 
 import pytest
+from google.protobuf.message import Message
 
 from labs.kit.checkers.models import MODELS
 from labs.kit.history import Recorder, operations
-from labs.kit.workloads import Appends, Operation, Registers, Workload, final_reads, now_ns
-from labs.kit.workloads.generators import request_of
+from labs.kit.workloads import (
+    Appends,
+    FinalReads,
+    Operation,
+    Registers,
+    Workload,
+    final_reads,
+    now_ns,
+)
+from labs.kit.workloads.dialect import KEY_VALUE, Decode, KeyValueDialect, Told
 from nodes.sim.cluster import SimCluster, simulate
+from protos import kv_pb2 as kv
 from tests.support.sim_bench import raft_spec
 
 T = TypeVar("T")
@@ -158,4 +168,49 @@ def test_final_reads_see_every_node_and_every_loss() -> None:
 def test_unknown_function_is_an_error() -> None:
     """Nothing is sent for what nobody understands."""
     with pytest.raises(ValueError, match="no request"):
-        request_of(Operation("levitate", "x"))
+        KEY_VALUE.request(Operation("levitate", "x"), kv.DEFAULT, 1)
+
+
+def test_a_dialect_decides_what_is_sent_and_what_it_means() -> None:
+    """Clients send what their dialect writes, and record what it reads out of the response; it is
+    told whose operation it is, and asks each node in its own way at the end."""
+
+    class Counting(KeyValueDialect):
+        """Reads how many were appended; keeps by client what it was told."""
+
+        def __init__(self) -> None:
+            self.told: dict[int, int] = {}
+
+        def request(
+            self, operation: Operation, consistency: kv.Consistency, client: int
+        ) -> Message:
+            renamed = Operation(operation.f, f"counted-{operation.key}", operation.value)
+            return super().request(renamed, consistency, client)
+
+        def outcome(
+            self, operation: Operation, response: Message, decode: Decode, client: int
+        ) -> Told:
+            self.told[client] = self.told.get(client, 0) + 1
+            told = super().outcome(operation, response, decode, client)
+            return told if told.result is None else Told("ok", len(told.result))
+
+        def held(self, key: str) -> Message:
+            return super().held(f"counted-{key}")
+
+        def holding(self, response: Message, decode: Decode) -> int:
+            return len(super().holding(response, decode))
+
+    dialect = Counting()
+
+    async def program(cluster: SimCluster) -> tuple[Workload, FinalReads]:
+        workload = workload_on(cluster, dialect=dialect)
+        workload.closed_loop(2)
+        await workload.progress(20, within_ms=20_000)
+        await workload.stop()
+        return workload, await final_reads(cluster, workload, within_ms=20_000)
+
+    workload, finals = played(program)
+    appended = workload.count(f="append")
+    assert sum(finals.values.values()) == appended > 0
+    assert finals.differing() == []
+    assert dialect.told[1] + dialect.told[2] == len(workload.samples) - len(finals.values)

@@ -15,9 +15,12 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, Literal
 
-from labs.kit.history import OTHER_VALUE, Pending, Recorder
+from google.protobuf.message import Message
+
+from labs.kit.history import Pending, Recorder
 from labs.kit.workloads.clock import now_ns
-from labs.kit.workloads.generators import Generator, Operation, request_of
+from labs.kit.workloads.dialect import KEY_VALUE, Dialect
+from labs.kit.workloads.generators import Generator, Operation
 from nodes.cluster.api import Cluster, Indeterminate, Refused
 from nodes.core import NodeId
 from protos import kv_pb2 as kv
@@ -53,6 +56,7 @@ class Sample:
 
 @dataclass(slots=True)
 class _Client:
+    number: int  # stays when the process has to be given up
     process: int
     guess: NodeId
     rng: Random
@@ -60,7 +64,7 @@ class _Client:
 
 class Workload:
     """Clients of one kind. `at` pins them to one node; `timeout_ms` is of one attempt, and
-    `patience_ms` of all attempts that were refused."""
+    `patience_ms` of all attempts that were refused; `dialect` is the service's."""
 
     def __init__(
         self,
@@ -73,10 +77,12 @@ class Workload:
         patience_ms: int | None = None,
         consistency: kv.Consistency = kv.DEFAULT,
         at: NodeId | None = None,
+        dialect: Dialect = KEY_VALUE,
     ) -> None:
         self.cluster = cluster
         self.recorder = recorder
         self.generator = generator
+        self.dialect = dialect
         self.samples: list[Sample] = []
         self.due = 0  # operations that an open loop had to send
         self.shed = 0  # of these, those that it could not
@@ -85,6 +91,7 @@ class Workload:
         self._patience_ms = timeout_ms * 10 if patience_ms is None else patience_ms
         self._consistency = consistency
         self._at = at
+        self._clients = 0
         self._suspects: dict[NodeId, int] = {}  # until when a node that kept silent is avoided
         self._stopped = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -142,7 +149,9 @@ class Workload:
 
     def _client(self) -> _Client:
         rng = Random(self._rng.random())
-        return _Client(self.recorder.process(), rng.choice(self.cluster.nodes), rng)
+        self._clients += 1
+        process = self.recorder.process()
+        return _Client(self._clients, process, rng.choice(self.cluster.nodes), rng)
 
     def _begin(self, work: Any) -> None:
         task: asyncio.Task[None] = asyncio.ensure_future(work)
@@ -183,7 +192,7 @@ class Workload:
         sample = Sample(operation.f, operation.key, argument, now_ns(self.cluster))
         self.samples.append(sample)
         pending = self.recorder.invoke(client.process, operation.f, argument, operation.key)
-        request = request_of(operation, consistency or self._consistency)
+        request = self.dialect.request(operation, consistency or self._consistency, client.number)
         give_up_ms = self.cluster.now_ms() + self._patience_ms
         while True:
             sample.node = node = self._at or client.guess
@@ -202,15 +211,23 @@ class Workload:
                 return sample
             else:
                 self._suspects.pop(node, None)
-                self._take(sample, operation, pending, response)
+                self._take(sample, operation, pending, client, response)
                 return sample
 
-    def _take(self, sample: Sample, operation: Operation, pending: Pending, response: Any) -> None:
-        if isinstance(response, kv.CompareAndSetResponse) and not response.swapped:
-            self._end(sample, "fail", pending.fail, OTHER_VALUE)
+    def _take(
+        self,
+        sample: Sample,
+        operation: Operation,
+        pending: Pending,
+        client: _Client,
+        response: Message,
+    ) -> None:
+        decode = self.generator.result
+        told = self.dialect.outcome(operation, response, decode, client.number)
+        if told.outcome == "fail":
+            self._end(sample, "fail", pending.fail, told.result)
             return
-        if isinstance(response, kv.GetResponse):
-            sample.result = self.generator.result(response.value, response.found)
+        sample.result = told.result
         self._end(sample, "ok", pending.ok, sample.result)
         self.generator.seen(operation, sample.result)
 
