@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+from labs.kit.check import expect, require
 from labs.raft.scenarios.agreement import no_good_news, uncommitted
 from labs.raft.scenarios.clients import Appends, Verdict, Writes, attempt, read_at
-from labs.raft.scenarios.watch import Watch, expect, leads, require
+from labs.raft.scenarios.watch import Watch, leads
 from nodes.cluster.api import CLIENT, Cluster
 from nodes.core import NodeId
 from protos import kv_pb2 as kv

@@ -10,25 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from labs.kit.check import Failed, Vacuous
+from labs.kit.check import Failed, expect
 from nodes.cluster.api import Cluster, NodeState
 from nodes.core import NodeId
 from protos import raft_pb2 as pb
 
 T = TypeVar("T")
 Views = dict[NodeId, pb.RaftView]
-
-
-def expect(holds: bool, expected: str, observed: str) -> None:
-    """Raises Failed unless the guarantee holds."""
-    if not holds:
-        raise Failed(expected, observed)
-
-
-def require(holds: bool, missing: str) -> None:
-    """Raises Vacuous unless the scenario's own precondition came about."""
-    if not holds:
-        raise Vacuous(missing)
 
 
 class Watch:
