@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from labs.kit.check import Failed, expect
+from labs.kit.check import Failed, expect, require
 from nodes.cluster.api import Cluster, NodeState
 from nodes.core import NodeId
 from protos import raft_pb2 as pb
