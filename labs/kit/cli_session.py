@@ -53,9 +53,14 @@ def up(
     return run_up(request, detach=detach, as_json=json, report_to=report_to)
 
 
-def status(json: JsonFlag = False) -> int:
+def status(
+    key: Annotated[
+        str | None, typer.Option("--key", metavar="KEY", help="Also what each node holds of it.")
+    ] = None,
+    json: JsonFlag = False,
+) -> int:
     """Show nodes, links and faults of the running lab."""
-    document = connect().get("/v1/status")
+    document = connect().get("/v1/status", {} if key is None else {"key": key})
     if json:
         print_json(document)
         return DONE
@@ -103,7 +108,7 @@ def _watch_picture(client: ConductorClient, console: Any) -> None:
     lab = load_lab(document["lab"])
     with Live(console=console, auto_refresh=False) as screen:
         while True:
-            lines = live.lines_for_events(console, document)
+            lines = live.lines_for_events(console, lab, document)
             events = client.get("/v1/events", {"after": max(0, document["event_seq"] - lines)})
             screen.update(live.draw(lab, document, events["events"], lines), refresh=True)
             time.sleep(live.REFRESH_S)

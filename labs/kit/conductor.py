@@ -23,6 +23,7 @@ from labs.kit.errors import LabError, nearest
 from labs.kit.event_feed import EventFeed, FeedLine
 from labs.kit.fault_desk import FaultDesk
 from labs.kit.http_api import HttpApi
+from labs.kit.key_view import load_key_view
 from labs.kit.operations import KeyValueClient, Operation, Outcome
 from labs.kit.processes import ProcessMark
 from labs.kit.runtime import ClusterFactory, ManagedCluster, RuntimeChoice
@@ -234,8 +235,9 @@ class Conductor:
 
     # ------------------------------------------------------------------------- asked through HTTP
 
-    async def status(self) -> dict[str, Any]:
-        """`lab status --json`."""
+    async def status(self, key: str | None = None) -> dict[str, Any]:
+        """`lab status --json`, with what the nodes hold of a key if one is named."""
+        looked_at = {} if key is None else {"key": await self._look_at_key(key)}
         await self.board.look()
         await self.tell_changes()
         return {
@@ -248,7 +250,13 @@ class Conductor:
             "settings": dict(self.plan.settings),
             "client_verbs": list(self.plan.lab.client_verbs),
             "event_seq": self.feed.seq,
+            **looked_at,
         }
+
+    async def _look_at_key(self, key: str) -> dict[str, Any]:
+        view = load_key_view(self.plan.lab)
+        Operation("get", key).check()
+        return await view.look(self.cluster, key)
 
     async def tell_changes(self) -> None:
         """Reads the nodes' events, and turns state changes that were noticed into lines."""

@@ -51,8 +51,8 @@ class HttpApi:
         """Ends all connections."""
         await self._runner.cleanup()
 
-    async def _status(self, _request: web.Request) -> web.Response:
-        return web.json_response(await self._conductor.status())
+    async def _status(self, request: web.Request) -> web.Response:
+        return web.json_response(await self._conductor.status(request.query.get("key")))
 
     async def _events(self, request: web.Request) -> web.Response:
         after = _number(request, "after", 0, 2**53)

@@ -106,6 +106,11 @@ def silent(then: Views, now: Views, node_ids: Sequence[str]) -> tuple[str, ...]:
     return tuple(node for node in node_ids if node not in now)
 
 
+def no_picture(views: Views, settings: Mapping[str, Value]) -> Sequence[str]:
+    """For labs of which the table of nodes says everything."""
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Lab:
     """A lab. `core` is `module:Class`; `protos` are module names whose services the core serves.
@@ -118,6 +123,9 @@ class Lab:
     longest time the protocol waits before it acts, the unit of all deadlines around it.
     `client_verbs` are the client operations that it serves. `role_in_note` reads role and term off
     an event, a dictionary as sentences get it, for the lanes of a space-time diagram.
+    `picture(views, settings)` is what `lab status` and `lab watch` show below the nodes, in lines
+    of at most 80 columns; `key_view` is the `module:Class` (labs.kit.key_view) behind
+    `lab status --key`.
     """
 
     id: str
@@ -144,6 +152,8 @@ class Lab:
     quiet_kinds: frozenset[str] = frozenset()
     role_in_note: Callable[[Mapping[str, Any]], RoleChange | None] = no_role
     client_verbs: tuple[str, ...] = ()
+    picture: Callable[[Views, Mapping[str, Value]], Sequence[str]] = no_picture
+    key_view: str = ""
     readme: str = ""
 
     def setting(self, name: str) -> Setting | None:

@@ -17,6 +17,7 @@ from labs.kit.lab import (
     Views,
     shown,
 )
+from labs.quorum_store.ring_status import ring_status
 
 HOUR_MS = 3_600_000
 
@@ -290,6 +291,8 @@ LAB = Lab(
         Column("ring", standing),
     ),
     sentences=SENTENCES,
+    picture=ring_status,
+    key_view="labs.quorum_store.key_view:RecordView",
     client_verbs=("put", "get", "delete", "join", "leave"),
     readme="labs/quorum_store/README.md",
 )

@@ -12,8 +12,10 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from hashlib import blake2b
+from typing import TYPE_CHECKING
 
-from nodes.core import NodeId
+if TYPE_CHECKING:
+    from nodes.core import NodeId  # a picture of the ring needs nothing else of cores
 
 POSITIONS = 2**64
 
