@@ -57,7 +57,9 @@ class RecordView:
         if ring is None:
             return ["no node says who is in the ring"]
         answered = [one for one in looked["nodes"] if one["answers"]]
-        lines = key_lines(ring, looked["key"], holdings(answered))
+        # Where stamps decide, a dot only tells writes apart.
+        name = "dot" if status["settings"]["versions"] == "siblings" else "stamp"
+        lines = key_lines(ring, looked["key"], holdings(answered, name))
         lists: dict[tuple[str, ...], list[str]] = {}
         for one in answered:
             lists.setdefault(tuple(one["preference_list"]), []).append(one["id"])
@@ -66,13 +68,13 @@ class RecordView:
         return fit(lines)
 
 
-def holdings(answered: Iterable[Mapping[str, Any]]) -> Holdings:
-    """What the nodes answered, in words."""
+def holdings(answered: Iterable[Mapping[str, Any]], name: str = "dot") -> Holdings:
+    """What the nodes answered, in words; versions are called by their `dot` or `stamp`."""
     return {
         str(one["id"]): Held(
-            tuple(sibling_words(sibling) for sibling in one["siblings"]),
+            tuple(sibling_words(sibling, name) for sibling in one["siblings"]),
             tuple(
-                f"hint for {hint['home']}: {sibling_words(sibling)}"
+                f"hint for {hint['home']}: {sibling_words(sibling, name)}"
                 for hint in one["hints"]
                 for sibling in hint["siblings"]
             ),
@@ -92,7 +94,7 @@ def sibling_json(sibling: pb.Sibling) -> dict[str, Any]:
     }
 
 
-def sibling_words(sibling: Mapping[str, Any]) -> str:
-    """`"milk"  n1#0:4`, or `deleted  n1#0:4`; where stamps decide, the stamp instead."""
+def sibling_words(sibling: Mapping[str, Any], name: str = "dot") -> str:
+    """`"milk"  n1#0:4`, or `deleted  1700000000000.0@n1`."""
     value = "deleted" if sibling["deleted"] else f'"{short(str(sibling["value"]), VALUE_SHOWN)}"'
-    return f"{value}  {sibling['dot'] or sibling['stamp'] or ''}".rstrip()
+    return f"{value}  {sibling[name] or ''}".rstrip()
