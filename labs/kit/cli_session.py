@@ -60,7 +60,8 @@ def status(
     json: JsonFlag = False,
 ) -> int:
     """Show nodes, links and faults of the running lab."""
-    document = connect().get("/v1/status", {} if key is None else {"key": key})
+    query = {} if key is None else {"key": _checked(key)}
+    document = connect().get("/v1/status", query)
     if json:
         print_json(document)
         return DONE
@@ -72,6 +73,14 @@ def status(
     console = Console(highlight=False)
     console.print(live.draw(load_lab(document["lab"]), document, (), 0))
     return DONE
+
+
+def _checked(key: str) -> str:
+    from labs.kit.operations import Operation
+
+    # Here already, since an address holds neither any length nor bytes that are no text.
+    Operation("get", key).check()
+    return key
 
 
 def watch(json: JsonFlag = False) -> int:
