@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from google.protobuf.message import Message
 
 from nodes.core import Caller, Env, NodeId, exercise, handles, on_response
-from nodes.cores.quorum_store.coordinator import Asked, Coordinator, Operation, Target
+from nodes.cores.quorum_store.coordinator import Coordinator
+from nodes.cores.quorum_store.operation import Asked, Operation, Target
 from nodes.cores.quorum_store.records import Held, seen
 from nodes.cores.quorum_store.wire import pack, unpack
 from nodes.parts.dotted_versions import Versions
@@ -54,6 +55,13 @@ class Get(Operation):
         elif self.hopeless():
             self.give_up("too few replicas answered")
 
+    def ask_more(self) -> None:
+        """See Operation.ask_more."""
+        if self.writing_back:
+            self.ask_enough(self.store.write_quorum, reads=False)
+        else:
+            self.ask_enough(self.needed, reads=True)
+
     def found(self) -> list[Held]:
         """What the replicas hold that have answered."""
         return [target.held for target in self.targets if target.held is not None]
@@ -68,7 +76,7 @@ class Get(Operation):
             if target.node in holders:
                 target.state, target.held = Asked.ANSWERED, self.result
         self.store.repaired += 1
-        self.ask_enough(self.store.write_quorum)
+        self.ask_more()
 
     def reply(self) -> None:
         """Tells the client what was found."""
@@ -118,7 +126,7 @@ class Reads(Coordinator):
         needed = request.r or self.read_quorum
         operation = Get(self, caller, request.key, needed, request.explain)
         self.begin(operation, reads=True)
-        operation.ask_enough(needed)
+        operation.ask_more()
         if not operation.answered and operation.hopeless():
             operation.give_up("too few replicas in the ring")
         return None
@@ -153,7 +161,8 @@ class Reads(Coordinator):
     @exercise(part=3, brief="ABD: shall a write quorum have the result before the client hears it?")
     def must_write_back(self, operation: Get) -> bool:
         """Not when a write quorum holds the result already: no later read can miss it then."""
-        holders = sum(held == operation.result for held in operation.found())
+        owners = [target for target in operation.targets if target.read]
+        holders = sum(owner.held == operation.result for owner in owners)
         held_by_enough = holders >= self.write_quorum and not self.changing
         return self.blocking and not held_by_enough
 

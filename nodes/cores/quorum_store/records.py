@@ -40,6 +40,7 @@ class RecordStore(Core):
         self.tombstone_grace_ms = env.number("tombstone_grace_ms")
         self.records: dict[str, Held] = {}
         self.hints: dict[str, dict[NodeId, pb.Hint]] = {}  # by key, then by the node it is for
+        self.hinted: dict[NodeId, dict[str, None]] = {}  # by the node, the keys kept for it
         self.digests: dict[str, int] = {}  # of the records, by key
         self.tombstones: dict[str, None] = {}  # keys of which nothing but tombstones is left
         self.clock = HybridClock()
@@ -64,12 +65,14 @@ class RecordStore(Core):
                 case pb.Record():
                     self.take(name.removeprefix(RECORD), unpack(state))
                 case pb.Hint():
-                    self.hints.setdefault(state.key, {})[state.home] = state
+                    self.put_hint(state)
         if started.amnesia and not self.recovering:
             # It may have named writes before, and no longer knows up to which number.
             self.life = self.env.rng.getrandbits(48)
             self.recovering = self.env.number("anti_entropy_ms") > 0
             self.save_actor()
+        if self.recovering:
+            self.note("recovering")
         self.watch_tombstones()
 
     def save_actor(self) -> None:
@@ -121,7 +124,7 @@ class RecordStore(Core):
         self.witness(incoming)
         held = self.held(key)
         merged = self.merged(held, incoming)
-        if merged == held:
+        if merged == held or (key not in self.records and self.is_expired(incoming)):
             return False
         self.save(RECORD + key, pack(merged))
         self.take(key, merged)
@@ -133,11 +136,18 @@ class RecordStore(Core):
         self.witness(incoming)
         before = self.hints.get(key, {}).get(home)
         held = unpack(before.record) if before else Versions[pb.Sibling]({}, {})
-        since_ms = before.since_ms if before else self.now.wall_ms
-        record = pack(self.merged(held, incoming))
-        hint = pb.Hint(home=home, key=key, record=record, since_ms=since_ms)
-        self.hints.setdefault(key, {})[home] = hint
+        merged = self.merged(held, incoming)
+        if before and merged == held:
+            return
+        # The time counts from the latest write: each is kept as long as was promised.
+        hint = pb.Hint(home=home, key=key, record=pack(merged), since_ms=self.now.wall_ms)
+        self.put_hint(hint)
         self.save(f"{HINT}{home}/{key}", hint)
+
+    def put_hint(self, hint: pb.Hint) -> None:
+        """In memory, under its key and under its home."""
+        self.hints.setdefault(hint.key, {})[hint.home] = hint
+        self.hinted.setdefault(hint.home, {})[hint.key] = None
 
     def drop(self, key: str) -> None:
         """A record is not this node's to keep any more."""
@@ -147,10 +157,13 @@ class RecordStore(Core):
 
     def drop_hint(self, home: NodeId, key: str) -> None:
         """A hint was delivered, or is too old."""
-        hints = self.hints[key]
+        hints, keys = self.hints[key], self.hinted[home]
         self.forgot(unpack(hints.pop(home).record))
+        del keys[key]
         if not hints:
             del self.hints[key]
+        if not keys:
+            del self.hinted[home]
         self.save(f"{HINT}{home}/{key}", pb.Hint())
 
     @exercise(part=5, brief="take a new life when a record is dropped in which we named writes")
@@ -228,15 +241,25 @@ class RecordStore(Core):
     def collect_tombstones(self) -> None:
         """Drops records of which nothing but old tombstones is left. A replica that was away for
         longer than the grace period still has the value, and brings it back."""
-        oldest_ms = self.now.wall_ms - self.tombstone_grace_ms
         for key in list(self.tombstones):
-            siblings = self.held(key).siblings.values()
-            if all(one.deleted_at_ms <= oldest_ms for one in siblings):
-                # No new life: all that we ever named here was overwritten by the tombstones.
-                self.save(RECORD + key, pb.Record())
-                self.take(key, Versions({}, {}))
-                self.note("dropped_tombstone", key=key)
+            self.collect(key)
         self.watch_tombstones()
+
+    def collect(self, key: str) -> None:
+        """Drops a record if nothing but old tombstones is left of it."""
+        if key in self.tombstones and self.is_expired(self.held(key)):
+            # No new life: all that we ever named here was overwritten by the tombstones.
+            self.save(RECORD + key, pb.Record())
+            self.take(key, Versions({}, {}))
+            self.note("dropped_tombstone", key=key)
+
+    def is_expired(self, held: Held) -> bool:
+        """Nothing but tombstones, and all past their time. Who dropped them does not take them
+        again from one who has yet to: they would go to and fro for ever."""
+        if not self.tombstone_grace_ms or not held.siblings:
+            return False
+        oldest_ms = self.now.wall_ms - self.tombstone_grace_ms
+        return all(one.deleted and one.deleted_at_ms <= oldest_ms for one in held.siblings.values())
 
     # ----------------------------------------------------------------------------- for later layers
 

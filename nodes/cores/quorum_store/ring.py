@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from nodes.core import Call, Env, NodeId, Started, exercise
 from nodes.cores.quorum_store.replica import Replica
 from nodes.parts.hash_ring import HashRing
+from nodes.parts.merkle import digest_of
 from protos import quorum_store_pb2 as pb
 
 RING = "ring"
@@ -30,6 +31,11 @@ class Owner:
     other: bool
 
 
+def in_between(entry: pb.RingEntry) -> bool:
+    """The node is coming or going."""
+    return entry.membership not in (pb.MEMBER, pb.OUTSIDE)
+
+
 class RingView(Replica):
     """The ring as this node knows it."""
 
@@ -44,7 +50,7 @@ class RingView(Replica):
         everyone = sorted((env.node_id, *env.peers), key=lambda node: (len(node), node))
         for node in everyone[: env.number("members") or len(everyone)]:
             self.entries[node] = pb.RingEntry(node=node, membership=pb.MEMBER, version=1)
-        self.redraw()
+        self.draw()
 
     def on_start(self, started: Started) -> None:
         saved = started.slots.get(RING)
@@ -55,11 +61,15 @@ class RingView(Replica):
 
     def redraw(self) -> None:
         """The entries have changed."""
-        entries = sorted(self.entries.values(), key=lambda entry: entry.node)
+        self.draw()
+        self.on_ring_changed()
+
+    def draw(self) -> None:
+        """Both rings anew, from the entries."""
         self.read_ring = self.ring_of(READ_FROM)
         self.other_ring = self.ring_of(OTHERWISE)
-        self.changing = any(entry.membership not in (pb.MEMBER, pb.OUTSIDE) for entry in entries)
-        self.on_ring_changed()
+        self.changing = any(map(in_between, self.entries.values()))
+        self.ring_digest = digest_of(RING, self.ring().SerializeToString(deterministic=True))
 
     def ring_of(self, memberships: tuple[pb.Membership, ...]) -> HashRing:
         """The ring of those that are in it by this reading."""
@@ -93,7 +103,11 @@ class RingView(Replica):
 
     def owns(self, node: NodeId, key: str) -> bool:
         """By either reading."""
-        return any(owner.node == node for owner in self.owners(key))
+        return node in self.owner_ids(key)
+
+    def owner_ids(self, key: str) -> list[NodeId]:
+        """The owners by either reading."""
+        return [owner.node for owner in self.owners(key)]
 
     @exercise(part=1, brief="who stands in: no owner, and nobody who seems to be down")
     def fallbacks(self, key: str) -> Iterator[NodeId]:

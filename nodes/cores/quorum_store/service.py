@@ -5,12 +5,12 @@ from __future__ import annotations
 from google.protobuf.message import Message
 
 from nodes.core import Caller, handles
+from nodes.cores.quorum_store.handoff import Handoff
 from nodes.cores.quorum_store.wire import pack
-from nodes.cores.quorum_store.writes import Writes
 from protos import quorum_store_pb2 as pb
 
 
-class QuorumStore(Writes):
+class QuorumStore(Handoff):
     """A leaderless key-value store: any node coordinates, and quorums overlap."""
 
     @handles(pb.InspectRequest)
@@ -39,4 +39,6 @@ class QuorumStore(Writes):
             coordinated_reads=self.coordinated_reads,
             coordinated_writes=self.coordinated_writes,
             repaired=self.repaired,
+            handed_off=self.handed_off,
+            transferred=self.transferred,
         )
