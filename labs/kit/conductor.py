@@ -24,7 +24,7 @@ from labs.kit.event_feed import EventFeed, FeedLine
 from labs.kit.fault_desk import FaultDesk
 from labs.kit.http_api import HttpApi
 from labs.kit.key_view import load_key_view
-from labs.kit.operations import KeyValueClient, Operation, Outcome
+from labs.kit.operations import Operation, Outcome, client_class
 from labs.kit.processes import ProcessMark
 from labs.kit.runtime import ClusterFactory, ManagedCluster, RuntimeChoice
 from labs.kit.session import Session, SessionFolder
@@ -77,7 +77,7 @@ class Conductor:
         self.board = StatusBoard(lab, self.cluster)
         paths = {node: self.cluster.events_path(node) for node in plan.node_ids}
         self.feed = EventFeed(lab, paths, self.cluster.now_ms)
-        self._client = KeyValueClient(
+        self._client = client_class(lab)(
             self.cluster, lab.wait_unit_ms(plan.settings), lambda: self.board.leader
         )
         self._record = SessionRecord(self.cluster_folder, self.cluster.now_ms)
@@ -326,6 +326,12 @@ class Conductor:
         if operation.verb not in verbs:
             offered = f"it offers {', '.join(verbs)}" if verbs else "it offers none"
             raise LabError(f"the {self.plan.lab.id} lab has no `{operation.verb}`; {offered}")
+        options = self.plan.lab.client_options
+        for name in operation.options():
+            if name not in options:
+                has = " and ".join(f"--{one}" for one in options)
+                offered = f"it has {has}" if has else "it has no options of its own"
+                raise LabError(f"the {self.plan.lab.id} lab knows no --{name}; {offered}")
         operation.check()
         ended = self._record.invoked(operation)
         try:

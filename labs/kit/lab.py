@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from labs.kit.outcome_text import OutcomeText, key_value_text
+
 Value: TypeAlias = int | str
 View: TypeAlias = Mapping[str, Any]
 Views: TypeAlias = Mapping[str, View]  # by node id; nodes that do not answer are missing
@@ -121,7 +123,9 @@ class Lab:
     `ready(views, node_ids)` says whether the cluster can serve; `lagging(then, now, node_ids)`
     names those that have yet to learn what was committed `then`; `wait_unit_ms(settings)` is the
     longest time the protocol waits before it acts, the unit of all deadlines around it.
-    `client_verbs` are the client operations that it serves. `role_in_note` reads role and term off
+    `client` is the `module:Class` that carries out client operations: `client_verbs` are those that
+    it serves, `client_options` what may be said with them that not every lab has, `outcome_text`
+    turns an outcome, as `--json` prints it, into lines. `role_in_note` reads role and term off
     an event, a dictionary as sentences get it, for the lanes of a space-time diagram.
     `picture(views, settings)` is what `lab status` and `lab watch` show below the nodes, in lines
     of at most 80 columns; `key_view` is the `module:Class` (labs.kit.key_view) behind
@@ -151,7 +155,10 @@ class Lab:
     sentences: Mapping[str, Sentence] = field(default_factory=dict)
     quiet_kinds: frozenset[str] = frozenset()
     role_in_note: Callable[[Mapping[str, Any]], RoleChange | None] = no_role
+    client: str = "labs.kit.operations:KeyValueClient"
     client_verbs: tuple[str, ...] = ()
+    client_options: tuple[str, ...] = ()
+    outcome_text: Callable[[str, Mapping[str, Any]], OutcomeText] = key_value_text
     picture: Callable[[Views, Mapping[str, Value]], Sequence[str]] = no_picture
     key_view: str = ""
     readme: str = ""

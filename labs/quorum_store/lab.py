@@ -17,6 +17,7 @@ from labs.kit.lab import (
     Views,
     shown,
 )
+from labs.quorum_store.outcome_text import outcome_text
 from labs.quorum_store.ring_status import ring_status
 
 HOUR_MS = 3_600_000
@@ -293,6 +294,9 @@ LAB = Lab(
     sentences=SENTENCES,
     picture=ring_status,
     key_view="labs.quorum_store.key_view:RecordView",
+    client="labs.quorum_store.client:QuorumStoreClient",
     client_verbs=("put", "get", "delete", "join", "leave"),
+    client_options=("r", "w", "context"),
+    outcome_text=outcome_text,
     readme="labs/quorum_store/README.md",
 )
