@@ -5,12 +5,12 @@ from __future__ import annotations
 from google.protobuf.message import Message
 
 from nodes.core import Caller, handles
-from nodes.cores.quorum_store.handoff import Handoff
+from nodes.cores.quorum_store.anti_entropy import AntiEntropy
 from nodes.cores.quorum_store.wire import pack
 from protos import quorum_store_pb2 as pb
 
 
-class QuorumStore(Handoff):
+class QuorumStore(AntiEntropy):
     """A leaderless key-value store: any node coordinates, and quorums overlap."""
 
     @handles(pb.InspectRequest)
@@ -40,5 +40,9 @@ class QuorumStore(Handoff):
             coordinated_writes=self.coordinated_writes,
             repaired=self.repaired,
             handed_off=self.handed_off,
+            exchanged_bytes=self.exchanged_bytes,
+            exchanged_records=self.exchanged_records,
+            rounds=self.rounds,
             transferred=self.transferred,
+            shared={peer: tree.root for peer, tree in self.trees.items()},
         )
