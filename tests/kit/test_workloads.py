@@ -165,6 +165,26 @@ def test_final_reads_see_every_node_and_every_loss() -> None:
     assert all_lost > 0
 
 
+def test_clients_ask_only_the_nodes_that_they_know() -> None:
+    """Where the others cannot be reached, a hint to one of them is not followed."""
+
+    async def program(cluster: SimCluster) -> tuple[str, Workload, Workload]:
+        everyone = workload_on(cluster)
+        leader = (await everyone.once(Operation("append", "a", 1))).node
+        followers = [node for node in cluster.nodes if node != leader]
+        some = workload_on(cluster, among=followers, patience_ms=300)
+        some.closed_loop(3, pause_ms=5)
+        await cluster.sleep(1000)
+        await some.stop()
+        return leader, everyone, some
+
+    leader, everyone, some = played(program)
+    assert everyone.count() == 1
+    assert some.samples
+    assert leader not in {sample.node for sample in some.samples}
+    assert some.count("fail") == len(some.samples), "followers can only point to the leader"
+
+
 def test_unknown_function_is_an_error() -> None:
     """Nothing is sent for what nobody understands."""
     with pytest.raises(ValueError, match="no request"):

@@ -171,6 +171,7 @@ class Trial:
         patience_ms: int | None = None,
         consistency: kv.Consistency = kv.DEFAULT,
         at: NodeId | None = None,
+        among: Sequence[NodeId] = (),
         dialect: Dialect = KEY_VALUE,
     ) -> Workload:
         """Clients whose operations go into the trial's history. An attempt waits
@@ -184,6 +185,7 @@ class Trial:
             patience_ms=patience_ms,
             consistency=consistency,
             at=at,
+            among=among,
             dialect=dialect,
         )
         self.workloads.append(made)

@@ -10,7 +10,7 @@ info when nobody can say. After an info the client goes on as a new process.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any, Literal
@@ -63,8 +63,9 @@ class _Client:
 
 
 class Workload:
-    """Clients of one kind. `at` pins them to one node; `timeout_ms` is of one attempt, and
-    `patience_ms` of all attempts that were refused; `dialect` is the service's."""
+    """Clients of one kind. `at` pins them to one node, `among` are the nodes that they know, all if
+    it is empty; `timeout_ms` is of one attempt, and `patience_ms` of all attempts that were
+    refused; `dialect` is the service's."""
 
     def __init__(
         self,
@@ -77,6 +78,7 @@ class Workload:
         patience_ms: int | None = None,
         consistency: kv.Consistency = kv.DEFAULT,
         at: NodeId | None = None,
+        among: Sequence[NodeId] = (),
         dialect: Dialect = KEY_VALUE,
     ) -> None:
         self.cluster = cluster
@@ -91,6 +93,7 @@ class Workload:
         self._patience_ms = timeout_ms * 10 if patience_ms is None else patience_ms
         self._consistency = consistency
         self._at = at
+        self._nodes = tuple(among) or cluster.nodes
         self._clients = 0
         self._suspects: dict[NodeId, int] = {}  # until when a node that kept silent is avoided
         self._stopped = False
@@ -151,7 +154,7 @@ class Workload:
         rng = Random(self._rng.random())
         self._clients += 1
         process = self.recorder.process()
-        return _Client(self._clients, process, rng.choice(self.cluster.nodes), rng)
+        return _Client(self._clients, process, rng.choice(self._nodes), rng)
 
     def _begin(self, work: Any) -> None:
         task: asyncio.Task[None] = asyncio.ensure_future(work)
@@ -243,7 +246,7 @@ class Workload:
 
     async def _elsewhere(self, client: _Client, node: NodeId, hint: NodeId | None) -> None:
         """Follows a hint at once, unless it leads to one that kept silent a moment ago."""
-        now_ms, nodes = self.cluster.now_ms(), self.cluster.nodes
+        now_ms, nodes = self.cluster.now_ms(), self._nodes
         if hint in nodes and hint != node and self._suspects.get(hint or "", 0) <= now_ms:
             client.guess = hint or node
             return

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from labs.kit.experiment import Experiment
-from labs.quorum_store.experiments import conflicts, latency, quorums
+from labs.quorum_store.experiments import availability, conflicts, latency, quorums
 
 EXPERIMENTS: tuple[Experiment, ...] = (
     *quorums.EXPERIMENTS,
     *conflicts.EXPERIMENTS,
     *latency.EXPERIMENTS,
+    *availability.EXPERIMENTS,
 )

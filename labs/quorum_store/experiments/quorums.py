@@ -107,7 +107,7 @@ QUORUM_OVERLAP = Experiment(
         Variant("n3", {"replication": 3}),
         Variant("n5", {"replication": 5}, short_real=False),
     ),
-    trials_sim=3,
+    trials_sim=2,
     trials_real=1,
     measurements=(
         *(_of_quorum(n, r, w) for n in REPLICATIONS for r, w in _quorums(n)),
@@ -173,7 +173,7 @@ STALENESS_IN_TIME = Experiment(
         Setting("reads", 60, "reads for each wait, in each trial", minimum=1),
     ),
     short={"reads": 40},
-    trials_sim=8,
+    trials_sim=4,
     trials_sim_short=2,
     measurements=tuple(
         Measurement(

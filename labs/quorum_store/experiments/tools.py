@@ -16,6 +16,7 @@ from labs.kit.experiment.acting import carried
 from labs.kit.experiment.evidence import Phase
 from labs.kit.lab import Value
 from labs.kit.workloads import Sample, now_ns
+from labs.quorum_store.dialect import by_stamp
 from nodes.cluster.api import Indeterminate, Refused
 from nodes.core import NodeId
 from nodes.parts.hash_ring import HashRing
@@ -29,9 +30,7 @@ Values: TypeAlias = tuple[int, ...]
 
 def values_of(siblings: Iterable[pb.Sibling]) -> Values:
     """The values that are there, the one with the greatest stamp last."""
-    live = (one for one in siblings if not one.deleted)
-    ordered = sorted(live, key=lambda one: (one.stamp.time, one.stamp.logical, one.stamp.writer))
-    return tuple(int(one.value[:VALUE_DIGITS]) for one in ordered)
+    return tuple(int(one.value[:VALUE_DIGITS]) for one in by_stamp(siblings))
 
 
 VALUE_DIGITS = 12
