@@ -174,12 +174,11 @@ def _run(operation: dict[str, Any], node: str | None, timeout: str | None, as_js
             body[f"{name}_base64"] = base64.b64encode(body.pop(name)).decode("ascii")
     if timeout is not None:
         body["timeout_ms"] = parse_ms(timeout, "--timeout")
-    contexts = LastContexts(home_folder())
+    conductor, contexts = connect(), LastContexts(home_folder())
     if body.get("context") == "last":
         body["context"] = contexts.of(body["key"])
         if body["context"] is None:
             raise LabError(f"--context last: nothing was told about {body['key']!r} yet; get it")
-    conductor = connect()
     # The conductor gives up by itself; its word is worth waiting for.
     outcome = conductor.post("/v1/operation", body, timeout_s=_patience_s(body))
     if outcome["ok"] and outcome.get("context"):

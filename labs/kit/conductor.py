@@ -329,7 +329,7 @@ class Conductor:
         options = self.plan.lab.client_options
         for name in operation.options():
             if name not in options:
-                has = " and ".join(f"--{one}" for one in options)
+                has = ", ".join(f"--{one}" for one in options)
                 offered = f"it has {has}" if has else "it has no options of its own"
                 raise LabError(f"the {self.plan.lab.id} lab knows no --{name}; {offered}")
         operation.check()

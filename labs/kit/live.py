@@ -55,7 +55,7 @@ def headline(status: Status) -> Text:
 def node_table(lab: Lab, status: Status) -> Table:
     """One row a node."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for title in ("node", "state", "role"):
+    for title in ("node", "state", *(("role",) if lab.roles else ())):
         table.add_column(title, no_wrap=True)
     for column in lab.view_columns:
         table.add_column(column.title, justify="right", no_wrap=True)
@@ -70,8 +70,9 @@ def _row(lab: Lab, status: Status, node: Mapping[str, Any]) -> list[Text]:
     cells = [
         Text(visible(str(node["id"]))),
         Text(label, style=_STATE_STYLES.get(state, "")),
-        Text(role.replace("_", "-"), style=_ROLE_STYLES.get(role, "")),
     ]
+    if lab.roles:
+        cells.append(Text(role.replace("_", "-"), style=_ROLE_STYLES.get(role, "")))
     style = "dim" if state != "up" else ""
     for column in lab.view_columns:
         cells.append(Text(visible(column.value(view)) if view else "", style=style))

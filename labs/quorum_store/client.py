@@ -50,7 +50,7 @@ class QuorumStoreClient:
 
     async def _send(self, operation: Operation, request: Message, deadline_ms: int) -> _Ended:
         """Asks each node once at most, until one has done it."""
-        last = _Ended(operation.node, False, "no node was asked")
+        failed = _Ended(operation.node, False, "no node was asked")
         for node in self._candidates(operation.node):
             remaining_ms = deadline_ms - self._cluster.now_ms()
             if remaining_ms <= 0:
@@ -58,15 +58,18 @@ class QuorumStoreClient:
             # A coordinator that keeps silent must not use up the time in which others could serve.
             alone = operation.node is not None
             patience_ms = remaining_ms if alone else min(remaining_ms, 2 * self._wait_unit_ms)
-            last = await self._attempt(node, request, patience_ms)
-            if last.ok:
+            ended = await self._attempt(node, request, patience_ms)
+            if ended.ok:
                 self._served_last = node
-                break
-            if last.ok is None:
-                if operation.verb != "get":
-                    break
-                last.ok = False  # a read has no effect
-        return last
+                return ended
+            if operation.verb == "get":
+                ended.ok = False  # a read has no effect
+            if ended.ok is None:
+                return ended
+            # What a node said of it is worth more than that another one is down.
+            if failed.response is None:
+                failed = ended
+        return failed
 
     def _candidates(self, only: str | None) -> Iterator[str]:
         nodes = self._cluster.nodes

@@ -256,6 +256,7 @@ SENTENCES: dict[str, Sentence] = {
     "suspected": _suspected,
     "trusted": "{node} hears from {peer} again",
     "handed_off": "{node} handed {peer} what it had kept for it of {key}",
+    "hint_dropped": "{node} dropped what it had kept for {peer} of {key}: it stayed away too long",
     "repaired": "{node} brought {peer} up to date on {key}",
     "joining": "{node} is joining the ring: it is written to, and not yet read from",
     "settling": "{node} has what it owns: it is read from, those before it are still written to",

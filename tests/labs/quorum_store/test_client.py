@@ -113,6 +113,18 @@ def test_another_node_serves() -> None:
     played(program)
 
 
+def test_a_refusal_says_more_than_that_others_are_down() -> None:
+    """Of several nodes that did not do it, the first that said why is quoted."""
+
+    async def program(cluster: SimCluster, client: QuorumStoreClient) -> Outcome:
+        await cluster.faults.kill("n1", "n3")
+        return await do(client, "put", value=b"1", w=9)
+
+    outcome = played(program)
+    assert (outcome.ok, outcome.node) == (False, "n2")
+    assert "n2 refused: a key has 3 replicas" in str(outcome.error)
+
+
 def test_too_few_replicas() -> None:
     """A read is refused; a write that was sent to anyone may have happened, is not sent again, and
     tells who has it."""
