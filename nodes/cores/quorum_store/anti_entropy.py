@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from google.protobuf.message import Message
 
-from nodes.core import Call, Env, NodeId, Started, on_response, on_timer
+from nodes.core import Call, Env, NodeId, Started, exercise, on_response, on_timer
 from nodes.cores.quorum_store.exchange import MESSAGE_BYTES, Exchange
 from nodes.cores.quorum_store.wire import unpack
 from protos import quorum_store_pb2 as pb
@@ -236,17 +236,20 @@ class AntiEntropy(Exchange):
         self.hurry()
 
     def on_round_ended(self, peer: NodeId, number: int) -> None:
-        """A round came to its end; who has been through one with every member has caught up."""
-        if not self.recovering:
-            return
+        """A round came to its end."""
+        if self.recovering:
+            self.caught_up_with(peer)
+
+    @exercise(part=4, brief="after a lost disk: note the peer; recovered once it was everyone")
+    def caught_up_with(self, peer: NodeId) -> None:
+        """Who has been through a round with every other member has caught up."""
         self.compared_with[peer] = None
-        others = [node for node in self.members() if node != self.env.node_id]
-        if all(other in self.compared_with for other in others):
+        if all(other in self.compared_with for other in self.other_members()):
             self.recovered()
 
     def recover_if_alone(self) -> None:
         """Where nobody else is in the ring, there is nothing to wait for."""
-        if self.recovering and set(self.members()) <= {self.env.node_id}:
+        if self.recovering and not self.other_members():
             self.recovered()
 
     def recovered(self) -> None:

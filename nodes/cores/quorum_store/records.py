@@ -236,7 +236,6 @@ class RecordStore(Core):
         if self.tombstone_grace_ms:
             self.set_timer("tombstones", max(1, self.tombstone_grace_ms // 4))
 
-    @exercise(part=4, brief="drop what was deleted everywhere long ago")
     @on_timer("tombstones")
     def collect_tombstones(self) -> None:
         """Drops records of which nothing but old tombstones is left. A replica that was away for
@@ -253,6 +252,7 @@ class RecordStore(Core):
             self.take(key, Versions({}, {}))
             self.note("dropped_tombstone", key=key)
 
+    @exercise(part=4, brief="is there nothing but tombstones, all older than the grace period?")
     def is_expired(self, held: Held) -> bool:
         """Nothing but tombstones, and all past their time. Who dropped them does not take them
         again from one who has yet to: they would go to and fro for ever."""
