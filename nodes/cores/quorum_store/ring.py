@@ -122,6 +122,10 @@ class RingView(Replica):
         entries = self.entries.values()
         return sorted(one.node for one in entries if one.membership != pb.OUTSIDE)
 
+    def other_members(self) -> list[NodeId]:
+        """The same without this node."""
+        return [node for node in self.members() if node != self.env.node_id]
+
     # ------------------------------------------------------------------------------------ suspicion
 
     @exercise(part=5, brief="did a call fail within suspect_ms, and was nothing heard since?")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from google.protobuf.message import Message
 
 from nodes.core import Caller, handles
-from nodes.cores.quorum_store.anti_entropy import AntiEntropy
+from nodes.cores.quorum_store.membership import Members
 from nodes.cores.quorum_store.wire import pack
 from protos import quorum_store_pb2 as pb
 
 
-class QuorumStore(AntiEntropy):
+class QuorumStore(Members):
     """A leaderless key-value store: any node coordinates, and quorums overlap."""
 
     @handles(pb.InspectRequest)
