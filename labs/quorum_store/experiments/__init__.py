@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from labs.kit.experiment import Experiment
-from labs.quorum_store.experiments import availability, conflicts, latency, quorums
+from labs.quorum_store.experiments import (
+    availability,
+    conflicts,
+    latency,
+    placement,
+    quorums,
+    repair,
+)
 
 EXPERIMENTS: tuple[Experiment, ...] = (
     *quorums.EXPERIMENTS,
     *conflicts.EXPERIMENTS,
     *latency.EXPERIMENTS,
     *availability.EXPERIMENTS,
+    *repair.EXPERIMENTS,
+    *placement.EXPERIMENTS,
 )
