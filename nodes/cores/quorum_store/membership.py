@@ -13,7 +13,7 @@ from, or no longer is, the records have to be where they will be looked for:
 
 from __future__ import annotations
 
-from nodes.core import Caller, Env, NodeId, Started, handles, on_timer
+from nodes.core import Caller, Env, NodeId, Started, exercise, handles, on_timer
 from nodes.cores.quorum_store.gossip import Gossip
 from nodes.cores.quorum_store.ring import in_between
 from protos import node_pb2 as node
@@ -182,6 +182,7 @@ class Members(Gossip):
         """Every node acts by the present phase: those outside, too, for they coordinate."""
         return all(peer in self.acknowledged for peer in self.env.peers)
 
+    @exercise(part=5, brief="take the next phase: when all know of this one and hold the records")
     def advance(self) -> None:
         """The next phase, once everyone knows of this one and the records are in place."""
         if not self.is_driving or not self.all_acknowledged:
@@ -216,7 +217,7 @@ class Members(Gossip):
             self.begin_pass()
         self.advance()
 
-    # ------------------------------------------------------------------------------ who asked for it
+    # ----------------------------------------------------------------------------- who asked for it
 
     @on_timer("change")
     def change_is_late(self) -> None:

@@ -149,7 +149,6 @@ class Reads(Coordinator):
         self.witness(target.held)
         operation.proceed()
 
-    @exercise(part=3, brief="what several replicas know together")
     def together(self, found: Iterable[Held]) -> Held:
         """The merge of all answers: nothing that anyone holds is left out, unless another knows
         that it was overwritten."""

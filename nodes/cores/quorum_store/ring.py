@@ -128,7 +128,6 @@ class RingView(Replica):
 
     # ------------------------------------------------------------------------------------ suspicion
 
-    @exercise(part=5, brief="did a call fail within suspect_ms, and was nothing heard since?")
     def seems_down(self, node: NodeId) -> bool:
         """A call to it failed a while ago, and nothing was heard from it since (4.8.3)."""
         since_ms = self.suspects.get(node)
