@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from labs.kit.experiment import Expectation, Experiment, Measurement, Trial, Variant
+from labs.kit.experiment import Expectation, Measurement, Trial, Variant
 from labs.kit.experiment.evidence import require_overlap, require_traffic
 from labs.kit.lab import Setting
 from labs.kit.workloads import Registers, Workload
@@ -19,6 +19,7 @@ from labs.quorum_store.experiments.tools import (
     percent,
     put_jobs,
     require_all_answered,
+    store_experiment,
     values_of,
     views,
 )
@@ -104,7 +105,7 @@ def _of_system(name: str) -> tuple[Measurement, ...]:
     )
 
 
-PARTITION_AVAILABILITY = Experiment(
+PARTITION_AVAILABILITY = store_experiment(
     id="partition-availability",
     title="Who is served during a partition",
     question="Two nodes of five are cut off: which share of operations succeeds on each side, in "
@@ -258,7 +259,7 @@ def _of_quorums(name: str) -> tuple[Measurement, ...]:
     )
 
 
-SLOPPY_QUORUM = Experiment(
+SLOPPY_QUORUM = store_experiment(
     id="sloppy-quorum-loses-overlap",
     title="A sloppy quorum does not overlap",
     question="R + W > N, and the quorum is sloppy: can a read miss a write that was acknowledged?",
@@ -366,7 +367,7 @@ def _of_window(name: str) -> tuple[Measurement, ...]:
     return (*found, recovery)
 
 
-HINTED_HANDOFF = Experiment(
+HINTED_HANDOFF = store_experiment(
     id="hinted-handoff-recovery",
     title="Hints for a node that is away",
     question="A replica is down for a while: how does it get what was written meanwhile, and what "

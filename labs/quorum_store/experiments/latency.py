@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from labs.kit.experiment import Expectation, Experiment, Measurement, Trial, Variant
+from labs.kit.experiment import Expectation, Measurement, Trial, Variant
 from labs.kit.experiment.evidence import require_overlap
 from labs.kit.experiment.figures import quantile
 from labs.kit.lab import Setting
@@ -17,6 +17,7 @@ from labs.quorum_store.experiments.tools import (
     percent,
     requests_in,
     require_all_answered,
+    store_experiment,
 )
 from nodes.cluster import fault_kinds as kinds
 from nodes.core import NodeId
@@ -99,7 +100,7 @@ def _much_less(fewer: str, more: str, variant: str) -> tuple[Expectation, ...]:
     return tuple(made)
 
 
-LATENCY_VS_QUORUM = Experiment(
+LATENCY_VS_QUORUM = store_experiment(
     id="latency-vs-quorum",
     title="What a larger quorum costs",
     question="How long do reads and writes take for each R and W, when one replica of three is "
@@ -171,7 +172,7 @@ def _of_hedge(name: str) -> tuple[Measurement, ...]:
     )
 
 
-TAIL_HEDGING = Experiment(
+TAIL_HEDGING = store_experiment(
     id="tail-hedging",
     title="Hedged reads",
     question="A few requests in a hundred are very late: what does it take not to wait for them?",

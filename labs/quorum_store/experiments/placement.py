@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from functools import partial
 
-from labs.kit.experiment import Expectation, Experiment, Measurement, Trial, Variant
+from labs.kit.experiment import Expectation, Measurement, Trial, Variant
 from labs.kit.experiment.acting import carried
 from labs.kit.experiment.evidence import require_traffic
 from labs.kit.lab import Setting, Value
@@ -19,6 +19,7 @@ from labs.quorum_store.experiments.tools import (
     put_jobs,
     require_all_answered,
     ring_of,
+    store_experiment,
     values_of,
     views,
 )
@@ -93,7 +94,7 @@ def _of_load(name: str) -> tuple[Measurement, ...]:
     )
 
 
-HOT_SPOT = Experiment(
+HOT_SPOT = store_experiment(
     id="hot-spot",
     title="A hot key on an even ring",
     question="Does an even ring spread requests evenly, also when a few keys are read far more "
@@ -254,7 +255,7 @@ def _of_join(name: str) -> tuple[Measurement, ...]:
     )
 
 
-REBALANCING = Experiment(
+REBALANCING = store_experiment(
     id="rebalancing",
     title="A node joins",
     question="A sixth node joins five: how many records move, and how evenly do they lie, for "

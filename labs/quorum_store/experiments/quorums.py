@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from math import sqrt
 
-from labs.kit.experiment import Expectation, Experiment, Measurement, Trial, Variant
+from labs.kit.experiment import Expectation, Measurement, Trial, Variant
 from labs.kit.lab import Setting
 from labs.quorum_store.experiments.tools import (
     NO_REPAIR,
@@ -15,6 +15,7 @@ from labs.quorum_store.experiments.tools import (
     carry_out,
     percent,
     require_all_answered,
+    store_experiment,
     values_of,
 )
 from nodes.cluster import fault_kinds as kinds
@@ -90,7 +91,7 @@ def _as_predicted(n: int) -> Expectation:
     )
 
 
-QUORUM_OVERLAP = Experiment(
+QUORUM_OVERLAP = store_experiment(
     id="quorum-overlap",
     title="Quorums that overlap, and quorums that do not",
     question="How often does a read miss the write before it, for every R and W of 3 and of 5 "
@@ -129,7 +130,7 @@ QUORUM_OVERLAP = Experiment(
 
 # ---------------------------------------------------------------------------- staleness-in-time
 
-WAITS_MS = (0, 10, 20, 40, 80)
+WAITS_MS = (0, 10, 20, 40, 320)
 
 
 async def read_after_a_while(trial: Trial) -> None:
@@ -160,7 +161,7 @@ async def read_after_a_while(trial: Trial) -> None:
     require_all_answered(trial, "operation", trial.operations())
 
 
-STALENESS_IN_TIME = Experiment(
+STALENESS_IN_TIME = store_experiment(
     id="staleness-in-time",
     title="How long a read may miss a write",
     question="With R = W = 1 and every replica written to: how long after the acknowledgement do "
@@ -197,12 +198,12 @@ STALENESS_IN_TIME = Experiment(
             "milliseconds as long as messages get through",
             lambda m: (
                 m.value("stale_share_after_0_ms") > m.value("stale_share_after_20_ms")
-                and m.value("stale_share_after_80_ms") == 0
+                and m.value("stale_share_after_320_ms") == 0
             ),
             (
                 "stale_share_after_0_ms",
                 "stale_share_after_20_ms",
-                "stale_share_after_80_ms",
+                "stale_share_after_320_ms",
             ),
         ),
     ),

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
-from labs.kit.experiment import Expectation, Experiment, Measurement, Trial, Variant
+from labs.kit.experiment import Expectation, Measurement, Trial, Variant
 from labs.kit.experiment.acting import SETTLE_MS
 from labs.kit.experiment.evidence import require_overlap
 from labs.kit.lab import Setting
@@ -19,6 +19,7 @@ from labs.quorum_store.experiments.tools import (
     percent,
     put_jobs,
     require_all_answered,
+    store_experiment,
     values_at,
     values_of,
     views,
@@ -124,7 +125,7 @@ def _of_repair(name: str) -> tuple[Measurement, ...]:
     )
 
 
-READ_REPAIR = Experiment(
+READ_REPAIR = store_experiment(
     id="read-repair-convergence",
     title="Repaired by being read",
     question="A replica has missed writes: how soon does reading repair it, and what of the keys "
@@ -228,7 +229,7 @@ def _of_trees(name: str) -> tuple[Measurement, ...]:
     )
 
 
-ANTI_ENTROPY = Experiment(
+ANTI_ENTROPY = store_experiment(
     id="anti-entropy-convergence",
     title="Comparing trees",
     question="A replica has missed some of many writes: how long until it is alike again, and how "
@@ -324,7 +325,7 @@ async def _forgotten(trial: Trial, nodes: Iterable[NodeId], keys: Iterable[str])
     await trial.cluster.until("the tombstones are gone", nothing_held, within_ms=20_000)
 
 
-RESURRECTED = Experiment(
+RESURRECTED = store_experiment(
     id="resurrected-delete",
     title="Deleted, and back again",
     question="A replica was away when a key was deleted: may the others forget the deletion before "

@@ -7,16 +7,17 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from google.protobuf.message import Message
 
-from labs.kit.experiment import Trial
+from labs.kit.experiment import Experiment, Trial
 from labs.kit.experiment.acting import carried
 from labs.kit.experiment.evidence import Phase
 from labs.kit.lab import Value
 from labs.kit.workloads import Sample, now_ns
 from labs.quorum_store.dialect import by_stamp
+from labs.quorum_store.invariants import InvariantViolated, invariants
 from nodes.cluster.api import Indeterminate, Refused
 from nodes.core import NodeId
 from nodes.parts.hash_ring import HashRing
@@ -26,14 +27,17 @@ from protos import quorum_store_pb2 as pb
 NO_REPAIR: dict[str, Value] = {"read_repair": "off", "anti_entropy_ms": 0, "handoff_ms": 0}
 
 Values: TypeAlias = tuple[int, ...]
+VALUE_DIGITS = 12
+
+
+def store_experiment(**fields: Any) -> Experiment:
+    """An experiment of this lab: in simulation the invariants watch every step."""
+    return Experiment(observers=invariants, violations=(InvariantViolated,), **fields)
 
 
 def values_of(siblings: Iterable[pb.Sibling]) -> Values:
     """The values that are there, the one with the greatest stamp last."""
     return tuple(int(one.value[:VALUE_DIGITS]) for one in by_stamp(siblings))
-
-
-VALUE_DIGITS = 12
 
 
 def written(value: int, bytes_count: int = VALUE_DIGITS) -> bytes:
