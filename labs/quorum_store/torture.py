@@ -275,15 +275,21 @@ def unrest(found: dict[NodeId, pb.QuorumStoreView]) -> str:
 
 
 async def final_values(cluster: SimCluster, keys: Sequence[str]) -> dict[str, tuple[bytes, ...]]:
-    """What every node answers for each key. Raises HistoryWrong when two say different things."""
+    """What the owners of each key hold. Raises HistoryWrong when two of them hold something else.
+
+    Each is asked for its own copy: a read might go to stand-ins for a while yet.
+    """
     final: dict[str, tuple[bytes, ...]] = {}
     for key in keys:
         for node in cluster.nodes:
-            response = await cluster.call(node, pb.GetRequest(key=key), timeout_ms=PATIENCE_MS)
-            assert isinstance(response, pb.GetResponse)
-            values = tuple(sorted(one.value for one in response.siblings))
+            response = await cluster.call(node, pb.InspectRequest(key=key), timeout_ms=PATIENCE_MS)
+            assert isinstance(response, pb.InspectResponse)
+            if node not in response.preference_list:
+                continue
+            held = response.record.siblings
+            values = tuple(sorted(one.value for one in held if not one.deleted))
             if final.setdefault(key, values) != values:
                 raise HistoryWrong(
-                    "replicas come to agree", f"{key} is {final[key]}, and {values} by {node}"
+                    "replicas come to agree", f"{key} is {final[key]}, and {values} at {node}"
                 )
     return final
