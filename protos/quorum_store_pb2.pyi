@@ -24,12 +24,14 @@ LEAVING: Membership
 DRAINING: Membership
 
 class GetRequest(_message.Message):
-    __slots__ = ("key", "r")
+    __slots__ = ("key", "r", "explain")
     KEY_FIELD_NUMBER: _ClassVar[int]
     R_FIELD_NUMBER: _ClassVar[int]
+    EXPLAIN_FIELD_NUMBER: _ClassVar[int]
     key: str
     r: int
-    def __init__(self, key: _Optional[str] = ..., r: _Optional[int] = ...) -> None: ...
+    explain: bool
+    def __init__(self, key: _Optional[str] = ..., r: _Optional[int] = ..., explain: _Optional[bool] = ...) -> None: ...
 
 class GetResponse(_message.Message):
     __slots__ = ("siblings", "context", "answers", "refused", "outcome_unknown")
@@ -46,30 +48,34 @@ class GetResponse(_message.Message):
     def __init__(self, siblings: _Optional[_Iterable[_Union[Sibling, _Mapping]]] = ..., context: _Optional[_Union[VersionVector, _Mapping]] = ..., answers: _Optional[_Iterable[_Union[Answer, _Mapping]]] = ..., refused: _Optional[_Union[_node_pb2.Refused, _Mapping]] = ..., outcome_unknown: _Optional[_Union[_node_pb2.OutcomeUnknown, _Mapping]] = ...) -> None: ...
 
 class PutRequest(_message.Message):
-    __slots__ = ("key", "value", "deleted", "context", "w")
+    __slots__ = ("key", "value", "deleted", "context", "w", "explain")
     KEY_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
     DELETED_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_FIELD_NUMBER: _ClassVar[int]
     W_FIELD_NUMBER: _ClassVar[int]
+    EXPLAIN_FIELD_NUMBER: _ClassVar[int]
     key: str
     value: bytes
     deleted: bool
     context: VersionVector
     w: int
-    def __init__(self, key: _Optional[str] = ..., value: _Optional[bytes] = ..., deleted: _Optional[bool] = ..., context: _Optional[_Union[VersionVector, _Mapping]] = ..., w: _Optional[int] = ...) -> None: ...
+    explain: bool
+    def __init__(self, key: _Optional[str] = ..., value: _Optional[bytes] = ..., deleted: _Optional[bool] = ..., context: _Optional[_Union[VersionVector, _Mapping]] = ..., w: _Optional[int] = ..., explain: _Optional[bool] = ...) -> None: ...
 
 class PutResponse(_message.Message):
-    __slots__ = ("context", "answers", "refused", "outcome_unknown")
+    __slots__ = ("siblings", "context", "answers", "refused", "outcome_unknown")
+    SIBLINGS_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_FIELD_NUMBER: _ClassVar[int]
     ANSWERS_FIELD_NUMBER: _ClassVar[int]
     REFUSED_FIELD_NUMBER: _ClassVar[int]
     OUTCOME_UNKNOWN_FIELD_NUMBER: _ClassVar[int]
+    siblings: _containers.RepeatedCompositeFieldContainer[Sibling]
     context: VersionVector
     answers: _containers.RepeatedCompositeFieldContainer[Answer]
     refused: _node_pb2.Refused
     outcome_unknown: _node_pb2.OutcomeUnknown
-    def __init__(self, context: _Optional[_Union[VersionVector, _Mapping]] = ..., answers: _Optional[_Iterable[_Union[Answer, _Mapping]]] = ..., refused: _Optional[_Union[_node_pb2.Refused, _Mapping]] = ..., outcome_unknown: _Optional[_Union[_node_pb2.OutcomeUnknown, _Mapping]] = ...) -> None: ...
+    def __init__(self, siblings: _Optional[_Iterable[_Union[Sibling, _Mapping]]] = ..., context: _Optional[_Union[VersionVector, _Mapping]] = ..., answers: _Optional[_Iterable[_Union[Answer, _Mapping]]] = ..., refused: _Optional[_Union[_node_pb2.Refused, _Mapping]] = ..., outcome_unknown: _Optional[_Union[_node_pb2.OutcomeUnknown, _Mapping]] = ...) -> None: ...
 
 class Answer(_message.Message):
     __slots__ = ("replica", "kind", "stands_in_for", "record")

@@ -26,6 +26,18 @@ class Vacuous(Exception):
         super().__init__(f"this run proves nothing: {self.reason}")
 
 
+def expect(holds: bool, expected: str, observed: str) -> None:
+    """Raises Failed unless the guarantee holds."""
+    if not holds:
+        raise Failed(expected, observed)
+
+
+def require(holds: bool, missing: str) -> None:
+    """Raises Vacuous unless the check's own precondition came about."""
+    if not holds:
+        raise Vacuous(missing)
+
+
 def escaped(text: str) -> str:
     """`text` with every character that a terminal would act on written out."""
     return "".join(

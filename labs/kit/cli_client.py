@@ -1,4 +1,4 @@
-"""`lab put | get | cas | append | delete`: client operations on the running lab."""
+"""`lab put | get | cas | append | delete | join | leave`: client operations on the running lab."""
 
 from __future__ import annotations
 
@@ -13,14 +13,18 @@ import typer
 from labs.kit.api_client import connect
 from labs.kit.durations import parse_ms
 from labs.kit.errors import ANSWER_IS_NO, COULD_NOT, DONE, LabError
+from labs.kit.last_contexts import LastContexts
+from labs.kit.outcome_text import OutcomeText
 from labs.kit.output import JsonFlag, print_json, tell
-from labs.kit.text import visible, visible_bytes
+from labs.kit.registry import load_lab
+from labs.kit.session import home_folder
 
 Key = Annotated[str, typer.Argument(metavar="KEY", help="UTF-8, at most 1 KiB.")]
 Node = Annotated[
     str | None,
     typer.Option("--node", help="Ask only this node, once, and follow no hint.", metavar="N"),
 ]
+OneNode = Annotated[str, typer.Argument(metavar="NODE", help="As `lab status` names it.")]
 Timeout = Annotated[
     str | None,
     typer.Option(
@@ -33,11 +37,23 @@ ValueText = Annotated[str | None, typer.Argument(metavar="VALUE", help="Any byte
 ValueFile = Annotated[
     Path | None, typer.Option("--file", help="Take the value from this file; - is stdin.")
 ]
+Replicas = Annotated[
+    int | None,
+    typer.Option("--w", min=1, help="Replicas that must have it, W.", metavar="N"),
+]
+Context = Annotated[
+    str | None,
+    typer.Option(
+        "--context",
+        help="What it replaces, as an earlier get or put told; `last`: the last one of this key.",
+        metavar="TOKEN",
+    ),
+]
 
 
 def add_to(app: typer.Typer) -> None:
     """Registers the commands."""
-    for function in (put, get, cas, append, delete):
+    for function in (put, get, cas, append, delete, join, leave):
         app.command()(function)
 
 
@@ -45,12 +61,18 @@ def put(
     key: Key,
     value: ValueText = None,
     file: ValueFile = None,
+    w: Replicas = None,
+    context: Context = None,
     node: Node = None,
     timeout: Timeout = None,
     json: JsonFlag = False,
 ) -> int:
-    """Set KEY to VALUE. Example: lab put colour blue"""
-    return _run({"verb": "put", "key": key, "value": _value(value, file)}, node, timeout, json)
+    """Set KEY to VALUE.
+
+    Examples: lab put colour blue; lab put colour red --w 3 --context last
+    """
+    operation = {"verb": "put", "key": key, "value": _value(value, file), "w": w}
+    return _run(operation | {"context": context}, node, timeout, json)
 
 
 def append(
@@ -75,11 +97,15 @@ def get(
             metavar="LEVEL",
         ),
     ] = "default",
+    r: Annotated[
+        int | None, typer.Option("--r", min=1, help="Replicas that must answer, R.", metavar="N")
+    ] = None,
     timeout: Timeout = None,
     json: JsonFlag = False,
 ) -> int:
     """Print what KEY holds; exit status 1 when there is no such key."""
-    return _run({"verb": "get", "key": key, "consistency": consistency}, node, timeout, json)
+    operation = {"verb": "get", "key": key, "consistency": consistency, "r": r}
+    return _run(operation, node, timeout, json)
 
 
 def cas(
@@ -106,9 +132,26 @@ def cas(
     return _run(operation, node, timeout, json)
 
 
-def delete(key: Key, node: Node = None, timeout: Timeout = None, json: JsonFlag = False) -> int:
+def delete(
+    key: Key,
+    w: Replicas = None,
+    context: Context = None,
+    node: Node = None,
+    timeout: Timeout = None,
+    json: JsonFlag = False,
+) -> int:
     """Remove KEY."""
-    return _run({"verb": "delete", "key": key}, node, timeout, json)
+    return _run({"verb": "delete", "key": key, "w": w, "context": context}, node, timeout, json)
+
+
+def join(node: OneNode, timeout: Timeout = None, json: JsonFlag = False) -> int:
+    """Take NODE into the ring. Example: lab join n4"""
+    return _run({"verb": "join", "key": ""}, node, timeout, json)
+
+
+def leave(node: OneNode, timeout: Timeout = None, json: JsonFlag = False) -> int:
+    """Let NODE leave the ring, and hand on what it keeps. Example: lab leave n4"""
+    return _run({"verb": "leave", "key": ""}, node, timeout, json)
 
 
 def _value(value: str | None, file: Path | None) -> bytes:
@@ -131,16 +174,30 @@ def _run(operation: dict[str, Any], node: str | None, timeout: str | None, as_js
             body[f"{name}_base64"] = base64.b64encode(body.pop(name)).decode("ascii")
     if timeout is not None:
         body["timeout_ms"] = parse_ms(timeout, "--timeout")
+    conductor, contexts = connect(), LastContexts(home_folder())
+    if body.get("context") == "last":
+        body["context"] = contexts.of(body["key"])
+        if body["context"] is None:
+            raise LabError(f"--context last: nothing was told about {body['key']!r} yet; get it")
     # The conductor gives up by itself; its word is worth waiting for.
-    outcome = connect().post("/v1/operation", body, timeout_s=_patience_s(body))
+    outcome = conductor.post("/v1/operation", body, timeout_s=_patience_s(body))
+    if outcome["ok"] and outcome.get("context"):
+        contexts.remember(body["key"], outcome["context"])
     if as_json:
         print_json(outcome)
     else:
-        _tell_outcome(operation["verb"], outcome)
+        _tell(load_lab(conductor.session.lab).outcome_text(operation["verb"], outcome))
     if outcome["ok"] is None:
         return COULD_NOT
     missing = operation["verb"] == "get" and outcome.get("found") is False
     return DONE if outcome["ok"] and not missing else ANSWER_IS_NO
+
+
+def _tell(text: OutcomeText) -> None:
+    for line in text.out:
+        print(line, flush=True)
+    for line in text.err:
+        tell(line)
 
 
 def _patience_s(body: dict[str, Any]) -> float:
@@ -152,28 +209,3 @@ def _key(text: str) -> str:
         return os.fsencode(text).decode("utf-8")
     except UnicodeDecodeError:
         raise LabError("a key must be UTF-8; values may be any bytes") from None
-
-
-def _tell_outcome(verb: str, outcome: dict[str, Any]) -> None:
-    where = f"{visible(str(outcome['node']))}, {outcome['elapsed_ms']:.1f} ms"
-    if outcome["ok"] is None:
-        tell(f"unknown: it may have happened, or may yet. {visible(str(outcome['error']))}")
-    elif not outcome["ok"] and verb == "cas" and "found" in outcome:
-        held = _held(outcome)
-        tell(f"no: the key {'does not exist' if held is None else f'holds {held}'} ({where})")
-    elif not outcome["ok"]:
-        tell(f"no: {visible(str(outcome['error']))}")
-    elif verb == "get" and not outcome["found"]:
-        tell(f"no such key ({where})")
-    elif verb == "get":
-        print(_held(outcome), flush=True)
-        tell(f"({where})")
-    else:
-        absent = verb == "delete" and outcome.get("found") is False
-        tell(f"{'ok, it was not there' if absent else 'ok'} ({where})")
-
-
-def _held(outcome: dict[str, Any]) -> str | None:
-    if outcome.get("value_base64"):
-        return visible_bytes(base64.b64decode(outcome["value_base64"]))
-    return None if outcome["value"] is None else visible(outcome["value"])

@@ -53,9 +53,15 @@ def up(
     return run_up(request, detach=detach, as_json=json, report_to=report_to)
 
 
-def status(json: JsonFlag = False) -> int:
+def status(
+    key: Annotated[
+        str | None, typer.Option("--key", metavar="KEY", help="Also what each node holds of it.")
+    ] = None,
+    json: JsonFlag = False,
+) -> int:
     """Show nodes, links and faults of the running lab."""
-    document = connect().get("/v1/status")
+    query = {} if key is None else {"key": _checked(key)}
+    document = connect().get("/v1/status", query)
     if json:
         print_json(document)
         return DONE
@@ -67,6 +73,14 @@ def status(json: JsonFlag = False) -> int:
     console = Console(highlight=False)
     console.print(live.draw(load_lab(document["lab"]), document, (), 0))
     return DONE
+
+
+def _checked(key: str) -> str:
+    from labs.kit.operations import Operation
+
+    # Here already, since an address holds neither any length nor bytes that are no text.
+    Operation("get", key).check()
+    return key
 
 
 def watch(json: JsonFlag = False) -> int:
@@ -103,7 +117,7 @@ def _watch_picture(client: ConductorClient, console: Any) -> None:
     lab = load_lab(document["lab"])
     with Live(console=console, auto_refresh=False) as screen:
         while True:
-            lines = live.lines_for_events(console, document)
+            lines = live.lines_for_events(console, lab, document)
             events = client.get("/v1/events", {"after": max(0, document["event_seq"] - lines)})
             screen.update(live.draw(lab, document, events["events"], lines), refresh=True)
             time.sleep(live.REFRESH_S)

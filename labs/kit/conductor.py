@@ -23,7 +23,8 @@ from labs.kit.errors import LabError, nearest
 from labs.kit.event_feed import EventFeed, FeedLine
 from labs.kit.fault_desk import FaultDesk
 from labs.kit.http_api import HttpApi
-from labs.kit.operations import KeyValueClient, Operation, Outcome
+from labs.kit.key_view import load_key_view
+from labs.kit.operations import Operation, Outcome, client_class
 from labs.kit.processes import ProcessMark
 from labs.kit.runtime import ClusterFactory, ManagedCluster, RuntimeChoice
 from labs.kit.session import Session, SessionFolder
@@ -77,7 +78,7 @@ class Conductor:
         self.board = StatusBoard(lab, self.cluster)
         paths = {node: self.cluster.events_path(node) for node in plan.node_ids}
         self.feed = EventFeed(lab, paths, self.cluster.now_ms)
-        self._client = KeyValueClient(
+        self._client = client_class(lab)(
             self.cluster, lab.wait_unit_ms(plan.settings), lambda: self.board.leader
         )
         self._record = SessionRecord(self.cluster_folder, self.cluster.now_ms)
@@ -235,8 +236,9 @@ class Conductor:
 
     # ------------------------------------------------------------------------- asked through HTTP
 
-    async def status(self) -> dict[str, Any]:
-        """`lab status --json`."""
+    async def status(self, key: str | None = None) -> dict[str, Any]:
+        """`lab status --json`, with what the nodes hold of a key if one is named."""
+        looked_at = {} if key is None else {"key": await self._look_at_key(key)}
         await self.board.look()
         await self.tell_changes()
         return {
@@ -249,7 +251,13 @@ class Conductor:
             "settings": dict(self.plan.settings),
             "client_verbs": list(self.plan.lab.client_verbs),
             "event_seq": self.feed.seq,
+            **looked_at,
         }
+
+    async def _look_at_key(self, key: str) -> dict[str, Any]:
+        view = load_key_view(self.plan.lab)
+        Operation("get", key).check()
+        return await view.look(self.cluster, key)
 
     async def tell_changes(self) -> None:
         """Reads the nodes' events, and turns state changes that were noticed into lines."""
@@ -321,6 +329,12 @@ class Conductor:
         if operation.verb not in verbs:
             offered = f"it offers {', '.join(verbs)}" if verbs else "it offers none"
             raise LabError(f"the {self.plan.lab.id} lab has no `{operation.verb}`; {offered}")
+        options = self.plan.lab.client_options
+        for name in operation.options():
+            if name not in options:
+                has = ", ".join(f"--{one}" for one in options)
+                offered = f"it has {has}" if has else "it has no options of its own"
+                raise LabError(f"the {self.plan.lab.id} lab knows no --{name}; {offered}")
         operation.check()
         ended = self._record.invoked(operation)
         try:

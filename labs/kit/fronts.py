@@ -137,7 +137,7 @@ class LiveFront:
             with Live(console=self._console, auto_refresh=False, transient=False) as screen:
                 while True:
                     status = await conductor.status()
-                    lines = live.lines_for_events(self._console, status)
+                    lines = live.lines_for_events(self._console, self._lab, status)
                     events = [line.to_json() for line in list(conductor.feed.lines)[-lines:]]
                     screen.update(live.draw(self._lab, status, events, lines), refresh=True)
                     await asyncio.sleep(live.REFRESH_S)

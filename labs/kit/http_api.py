@@ -51,8 +51,8 @@ class HttpApi:
         """Ends all connections."""
         await self._runner.cleanup()
 
-    async def _status(self, _request: web.Request) -> web.Response:
-        return web.json_response(await self._conductor.status())
+    async def _status(self, request: web.Request) -> web.Response:
+        return web.json_response(await self._conductor.status(request.query.get("key")))
 
     async def _events(self, request: web.Request) -> web.Response:
         after = _number(request, "after", 0, 2**53)
@@ -87,8 +87,11 @@ class HttpApi:
             value=_bytes(body, "value_base64") or b"",
             expected=_bytes(body, "expected_base64"),
             node=_text(body, "node") if body.get("node") is not None else None,
-            timeout_ms=_timeout(body),
+            timeout_ms=_whole(body, "timeout_ms"),
             consistency=str(body.get("consistency", "default")),
+            r=_whole(body, "r") or 0,
+            w=_whole(body, "w") or 0,
+            context=_text(body, "context") if body.get("context") is not None else "",
         )
         return web.json_response(outcome)
 
@@ -128,10 +131,10 @@ def _bytes(body: dict[str, Any], name: str) -> bytes | None:
         raise LabError(f"expected {name!r} to be base64") from None
 
 
-def _timeout(body: dict[str, Any]) -> int | None:
-    value = body.get("timeout_ms")
+def _whole(body: dict[str, Any], name: str) -> int | None:
+    value = body.get(name)
     if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
-        raise LabError("expected 'timeout_ms' to be a whole number")
+        raise LabError(f"expected {name!r} to be a whole number")
     return value
 
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from labs.kit.outcome_text import OutcomeText, key_value_text
+
 Value: TypeAlias = int | str
 View: TypeAlias = Mapping[str, Any]
 Views: TypeAlias = Mapping[str, View]  # by node id; nodes that do not answer are missing
@@ -106,6 +108,11 @@ def silent(then: Views, now: Views, node_ids: Sequence[str]) -> tuple[str, ...]:
     return tuple(node for node in node_ids if node not in now)
 
 
+def no_picture(views: Views, settings: Mapping[str, Value]) -> Sequence[str]:
+    """For labs of which the table of nodes says everything."""
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Lab:
     """A lab. `core` is `module:Class`; `protos` are module names whose services the core serves.
@@ -117,9 +124,14 @@ class Lab:
     names those that have yet to learn what was committed `then`; `wait_unit_ms(settings)` is the
     longest time the protocol waits before it acts, the unit of all deadlines around it.
     `crash_points` are the points of the core at which a node can be made to die, each with what it
-    means, in one line. `client_verbs` are the client operations that it serves. `role_in_note`
-    reads role and term off an event, a dictionary as sentences get it, for the lanes of a
-    space-time diagram.
+    means, in one line.
+    `client` is the `module:Class` that carries out client operations: `client_verbs` are those that
+    it serves, `client_options` what may be said with them that not every lab has, `outcome_text`
+    turns an outcome, as `--json` prints it, into lines. `role_in_note` reads role and term off
+    an event, a dictionary as sentences get it, for the lanes of a space-time diagram.
+    `picture(views, settings)` is what `lab status` and `lab watch` show below the nodes, in lines
+    of at most 80 columns; `key_view` is the `module:Class` (labs.kit.key_view) behind
+    `lab status --key`.
     """
 
     id: str
@@ -146,7 +158,12 @@ class Lab:
     quiet_kinds: frozenset[str] = frozenset()
     role_in_note: Callable[[Mapping[str, Any]], RoleChange | None] = no_role
     crash_points: Mapping[str, str] = field(default_factory=dict)
+    client: str = "labs.kit.operations:KeyValueClient"
     client_verbs: tuple[str, ...] = ()
+    client_options: tuple[str, ...] = ()
+    outcome_text: Callable[[str, Mapping[str, Any]], OutcomeText] = key_value_text
+    picture: Callable[[Views, Mapping[str, Value]], Sequence[str]] = no_picture
+    key_view: str = ""
     readme: str = ""
 
     def setting(self, name: str) -> Setting | None:

@@ -14,6 +14,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from labs.kit.key_view import load_key_view
 from labs.kit.lab import Lab
 from labs.kit.text import span, visible
 
@@ -28,6 +29,7 @@ _STATE_STYLES = {"up": "", "down": "red", "paused": "yellow", "silent": "magenta
 def draw(lab: Lab, status: Status, events: Sequence[Mapping[str, Any]], lines: int) -> Group:
     """The whole picture; `lines` of the last events."""
     parts: list[RenderableType] = [headline(status), node_table(lab, status)]
+    parts += picture_lines(lab, status)
     parts += network_lines(status)
     parts += fault_lines(status)
     if lines > 0:
@@ -53,7 +55,7 @@ def headline(status: Status) -> Text:
 def node_table(lab: Lab, status: Status) -> Table:
     """One row a node."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for title in ("node", "state", "role"):
+    for title in ("node", "state", *(("role",) if lab.roles else ())):
         table.add_column(title, no_wrap=True)
     for column in lab.view_columns:
         table.add_column(column.title, justify="right", no_wrap=True)
@@ -68,8 +70,9 @@ def _row(lab: Lab, status: Status, node: Mapping[str, Any]) -> list[Text]:
     cells = [
         Text(visible(str(node["id"]))),
         Text(label, style=_STATE_STYLES.get(state, "")),
-        Text(role.replace("_", "-"), style=_ROLE_STYLES.get(role, "")),
     ]
+    if lab.roles:
+        cells.append(Text(role.replace("_", "-"), style=_ROLE_STYLES.get(role, "")))
     style = "dim" if state != "up" else ""
     for column in lab.view_columns:
         cells.append(Text(visible(column.value(view)) if view else "", style=style))
@@ -83,6 +86,18 @@ def _state(status: Status, node: Mapping[str, Any]) -> tuple[str, str]:
     if state == "up":
         return "up", "up"
     return state, f"{state} {span(now_ms - float(node['since_ms']))}"
+
+
+def picture_lines(lab: Lab, status: Status) -> list[Text]:
+    """What the lab draws besides, of the cluster and of the key that was asked for."""
+    lines = list(lab.picture(_views(status), status["settings"]))
+    if "key" in status:
+        lines += load_key_view(lab).lines(status)
+    return [Text(visible(line), no_wrap=True, overflow="ellipsis") for line in lines]
+
+
+def _views(status: Status) -> dict[str, Mapping[str, Any]]:
+    return {str(node["id"]): node["view"] for node in status["nodes"] if node["answers"]}
 
 
 def network_lines(status: Status) -> list[Text]:
@@ -168,9 +183,10 @@ def event_line(event: Mapping[str, Any]) -> Text:
     return text.append(f"{event['sentence']}{again}", style=style)
 
 
-def lines_for_events(console: Console, status: Status) -> int:
+def lines_for_events(console: Console, lab: Lab, status: Status) -> int:
     """How many events fit below the rest without scrolling."""
     used = 4 + len(status["nodes"]) + len(status["faults"]) + LINKS_SHOWN
+    used += len(picture_lines(lab, status))
     return max(3, min(15, console.height - used))
 
 

@@ -9,21 +9,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any, Protocol
 
 from google.protobuf.message import Message
 
 from labs.kit.errors import LabError, nearest
+from labs.kit.lab import Lab
 from labs.kit.pursuit import NobodyServed, Pursuit
 from labs.kit.text import bytes_to_json, span
-from nodes.cluster.api import Indeterminate, NodeState, Refused, RuntimeFailure
+from nodes.cluster.api import ClusterSpec, Indeterminate, NodeState, Refused, RuntimeFailure
 from protos import kv_pb2 as kv
 
 KEY_BYTES_MAX = 1024
 VALUE_BYTES_MAX = 1 << 20
-Verb = Literal["put", "get", "cas", "append", "delete"]
+REPLICAS_MAX = 1000
+NODE_VERBS = ("join", "leave")  # about a node, and not about a key
 _WRITES: Mapping[str, type[Message]] = {
     "put": kv.PutRequest,
     "cas": kv.CompareAndSetRequest,
@@ -36,7 +39,8 @@ CONSISTENCIES = ("default", "linearizable", "lease", "stale")
 @dataclass(frozen=True, slots=True)
 class Operation:
     """What a client wants. `expected` None in a cas: the key must not exist. `node` None: whoever
-    serves."""
+    serves. `r`, `w`: replicas that must answer; 0: as the lab was started. `context` is a token
+    that an earlier outcome gave."""
 
     verb: str
     key: str
@@ -45,17 +49,26 @@ class Operation:
     node: str | None = None
     timeout_ms: int | None = None
     consistency: str = "default"
+    r: int = 0
+    w: int = 0
+    context: str = ""
+
+    def options(self) -> tuple[str, ...]:
+        """The options given that not every lab has."""
+        given = {
+            "consistency": self.consistency != "default",
+            "r": self.r != 0,
+            "w": self.w != 0,
+            "context": self.context != "",
+        }
+        return tuple(name for name, was_given in given.items() if was_given)
 
     def check(self) -> None:
         """Raises LabError, with the way out, when no node should ever see this."""
-        if self.verb != "get" and self.verb not in _WRITES:
-            raise LabError(f"no such operation: {self.verb}; {nearest(self.verb, _WRITES)}")
-        try:
-            key_bytes = len(self.key.encode("utf-8"))
-        except UnicodeEncodeError:
-            raise LabError("a key must be UTF-8; values may be any bytes") from None
-        if not 1 <= key_bytes <= KEY_BYTES_MAX:
-            raise LabError(f"a key has 1 to {KEY_BYTES_MAX} bytes, not {key_bytes}")
+        if self.verb not in NODE_VERBS:
+            self._check_key()
+        elif self.node is None:
+            raise LabError(f"{self.verb} which node? as in `lab {self.verb} n1`")
         for value in (self.value, self.expected or b""):
             if len(value) > VALUE_BYTES_MAX:
                 raise LabError(f"a value has at most {VALUE_BYTES_MAX} bytes, not {len(value)}")
@@ -65,12 +78,29 @@ class Operation:
             raise LabError(
                 f"--consistency {self.consistency}: {nearest(self.consistency, CONSISTENCIES)}"
             )
+        for name, count in (("r", self.r), ("w", self.w)):
+            if not 0 <= count <= REPLICAS_MAX:
+                raise LabError(f"--{name} {count}: expected 1 to {REPLICAS_MAX}")
+
+    def check_node(self, nodes: Sequence[str]) -> None:
+        """Raises LabError, with the nearest names, when there is no such node."""
+        if self.node is not None and self.node not in nodes:
+            raise LabError(f"no node is called {self.node!r}; {nearest(self.node, nodes)}")
+
+    def _check_key(self) -> None:
+        try:
+            key_bytes = len(self.key.encode("utf-8"))
+        except UnicodeEncodeError:
+            raise LabError("a key must be UTF-8; values may be any bytes") from None
+        if not 1 <= key_bytes <= KEY_BYTES_MAX:
+            raise LabError(f"a key has 1 to {KEY_BYTES_MAX} bytes, not {key_bytes}")
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How an operation ended. `ok` None: it may have happened. `found`: whether there was such a
-    key, where the operation tells."""
+    key, where the operation tells. `values` are what a read found where a key may have several;
+    `details` is what only this lab tells, as plain data."""
 
     ok: bool | None
     value: bytes | None
@@ -78,6 +108,8 @@ class Outcome:
     elapsed_ms: float
     error: str | None
     found: bool | None = None
+    values: tuple[bytes, ...] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """As `lab put --json` prints it."""
@@ -90,7 +122,26 @@ class Outcome:
             "node": self.node,
             "elapsed_ms": round(self.elapsed_ms, 1),
             "error": self.error,
+            **self.details,
         }
+
+
+class Client(Protocol):
+    """Carries out the operations of a lab: what `Lab.client` names. Made with the cluster, the
+    longest that its protocol waits, and a function that says who leads."""
+
+    def __init__(
+        self, cluster: ServedCluster, wait_unit_ms: int, leader: Callable[[], str | None]
+    ) -> None: ...
+    async def run(self, operation: Operation) -> Outcome:
+        """Raises LabError when it makes no sense."""
+
+
+def client_class(lab: Lab) -> type[Client]:
+    """What the lab names as its client; loaded here, with the protos that it needs."""
+    module, _, name = lab.client.partition(":")
+    found: type[Client] = getattr(import_module(module), name)
+    return found
 
 
 class _SessionLost(Exception):
@@ -126,6 +177,8 @@ class ServedCluster(Protocol):
     client waits in virtual time where the cluster does."""
 
     @property
+    def spec(self) -> ClusterSpec: ...
+    @property
     def nodes(self) -> tuple[str, ...]: ...
     def now_ms(self) -> int: ...
     async def sleep(self, ms: int) -> None: ...
@@ -148,12 +201,11 @@ class KeyValueClient:
 
     async def run(self, operation: Operation) -> Outcome:
         """Carries the operation out. Raises LabError when it makes no sense."""
+        if operation.verb != "get" and operation.verb not in _WRITES:
+            verb = operation.verb
+            raise LabError(f"no such operation: {verb}; {nearest(verb, _WRITES)}")
         operation.check()
-        if operation.node is not None and operation.node not in self._cluster.nodes:
-            raise LabError(
-                f"no node is called {operation.node!r}; "
-                f"{nearest(operation.node, self._cluster.nodes)}"
-            )
+        operation.check_node(self._cluster.nodes)
         began_ms = self._cluster.now_ms()
         timeout_ms = operation.timeout_ms or 10 * self._wait_unit_ms
         deadline_ms = began_ms + timeout_ms

@@ -140,11 +140,13 @@ def keep(folder: RunFolder, run: Run) -> dict[str, Any]:
 
 
 def _write_page(path: Path, run: Run, report: Mapping[str, Any]) -> None:
+    from labs.kit.registry import load_lab
     from labs.kit.report_page import page
     from labs.kit.timeline import diagram, svg
 
-    trial, lab = run.shown, run.order.lab
+    trial = run.shown
     assert trial is not None
+    lab = load_lab(trial.cluster.spec.lab)  # a variant may be of another
     picture = svg(
         diagram(
             trial.events,

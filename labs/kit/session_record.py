@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from labs.kit.history import Entry
 from labs.kit.last_run import CLIENT_EVENTS_NAME, FACTS_NAME, HISTORY_NAME
-from labs.kit.operations import Operation, Outcome
+from labs.kit.operations import NODE_VERBS, Operation, Outcome
 from labs.kit.text import visible_bytes
 from nodes.cluster.api import CLIENT
 from nodes.timeline import CRASHED, FAULT, TimelineEvent
@@ -57,7 +57,10 @@ class SessionRecord:
         self._event(CRASHED, {"of": node, "text": text})
 
     def invoked(self, operation: Operation) -> Callable[[Outcome], None]:
-        """A client operation begins; call what is returned when it has ended."""
+        """A client operation begins; call what is returned when it has ended. One that is about a
+        node and no key is told by the nodes' own events."""
+        if operation.verb in NODE_VERBS:
+            return lambda _outcome: None
         process = self._idle.pop() if self._idle else self._processes
         self._processes = max(self._processes, process + 1)
         value: Any = None if operation.verb in ("get", "delete") else _shown(operation.value)
@@ -65,8 +68,7 @@ class SessionRecord:
             old = None if operation.expected is None else _shown(operation.expected)
             value = [old, value]
         extra = {"node": operation.node} if operation.node is not None else {}
-        if operation.consistency != "default":
-            extra["consistency"] = operation.consistency
+        extra |= {name: str(getattr(operation, name)) for name in operation.options()}
 
         def write(type: Any, value: Any, error: str | None) -> None:
             entry = Entry(
@@ -79,8 +81,7 @@ class SessionRecord:
                 write("info", value, outcome.error)
                 return  # an operation that may still happen keeps its process for ever
             self._idle.append(process)
-            read = outcome.value if operation.verb == "get" else None
-            result = value if operation.verb != "get" else None if read is None else _shown(read)
+            result = _read(outcome) if operation.verb == "get" else value
             write("ok" if outcome.ok else "fail", result, outcome.error)
 
         write("invoke", value, None)
@@ -107,6 +108,12 @@ class SessionRecord:
 
     def _now_ns(self) -> int:
         return time.monotonic_ns() - self._began_ns
+
+
+def _read(outcome: Outcome) -> str | list[str] | None:
+    if len(outcome.values) > 1:
+        return [_shown(value) for value in outcome.values]
+    return None if outcome.value is None else _shown(outcome.value)
 
 
 def _shown(value: bytes) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from labs.kit.grading.course import Check, Course, Part
+from labs.kit.grading.scenario import check_of, sim_options
 from labs.raft.advice import ADVICE
 from labs.raft.invariants import InvariantViolated, Logs, Terms, invariants
 from labs.raft.lab import LAB
 from labs.raft.mutants import MORE, MUTANTS
 from labs.raft.scenarios import SCENARIOS, SIM_SCENARIOS, Scenario
-from labs.raft.scenarios.table import PERSISTENCE, sim_options
+from labs.raft.scenarios.table import PERSISTENCE
 from nodes.cluster.api import ClusterSpec
 from nodes.sim.cluster import Observer
 
@@ -117,25 +118,11 @@ def seeds_of(check: str) -> tuple[int, int]:
     return (20, 2) if check in DEAR else (24, 3)
 
 
-def check_of(scenario: Scenario[Any]) -> Check:
+def graded(scenario: Scenario[Any]) -> Check:
     """What is graded about a scenario."""
-    advice = ADVICE[scenario.id]
     seeds, quick_seeds = seeds_of(scenario.id)
-    return Check(
-        id=scenario.id,
-        title=scenario.title,
-        part=scenario.part,
-        points=advice.points,
-        paper=advice.paper,
-        hints=advice.hints,
-        guide=f"{GUIDE}#{advice.guide}" if advice.guide else GUIDE,
-        nodes=scenario.nodes,
-        function=scenario.function,
-        params=scenario.params,
-        seeds=seeds,
-        quick_seeds=quick_seeds,
-        real=scenario.real,
-    )
+    advice = ADVICE[scenario.id]
+    return check_of(scenario, advice, page=GUIDE, seeds=seeds, quick_seeds=quick_seeds)
 
 
 def observers_of(check: Check) -> list[Observer]:
@@ -152,7 +139,7 @@ def spec_of(check: Check, core: str, seed: int, simulated: bool) -> ClusterSpec:
 COURSE = Course(
     lab=LAB.id,
     parts=PARTS,
-    checks=tuple(map(check_of, BY_ID.values())),
+    checks=tuple(map(graded, BY_ID.values())),
     spec_of=spec_of,
     options_of=sim_options,
     observers=observers_of,

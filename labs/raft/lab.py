@@ -256,5 +256,6 @@ LAB = Lab(
     quiet_kinds=frozenset({"commit"}),
     role_in_note=role_in_note,
     client_verbs=("put", "get", "cas", "append", "delete"),
+    client_options=("consistency",),
     readme="labs/raft/README.md",
 )

@@ -25,20 +25,25 @@ T = TypeVar("T")
 
 class Refused(Exception):
     """Definite: the request did not happen and never will. `hint` names a node that may know
-    better."""
+    better; `response` is what the node sent, which may tell more."""
 
-    def __init__(self, reason: str, hint: NodeId | None = None) -> None:
+    def __init__(
+        self, reason: str, hint: NodeId | None = None, response: Message | None = None
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.hint = hint
+        self.response = response
 
 
 class Indeterminate(Exception):
-    """The request may have happened, or may yet: deadline, lost connection, or OutcomeUnknown."""
+    """The request may have happened, or may yet: deadline, lost connection, or OutcomeUnknown.
+    `response` is what the node sent, if it did."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, response: Message | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.response = response
 
 
 def definite(response: Message) -> Message:
@@ -47,9 +52,9 @@ def definite(response: Message) -> Message:
     fields = response.DESCRIPTOR.fields_by_name
     declined: Any = response
     if "refused" in fields and response.HasField("refused"):
-        raise Refused(declined.refused.reason, declined.refused.hint or None)
+        raise Refused(declined.refused.reason, declined.refused.hint or None, response)
     if "outcome_unknown" in fields and response.HasField("outcome_unknown"):
-        raise Indeterminate(declined.outcome_unknown.reason)
+        raise Indeterminate(declined.outcome_unknown.reason, response)
     return response
 
 

@@ -30,8 +30,11 @@ CHANNEL_OPTIONS: ChannelOptions = (
     ("grpc.enable_http_proxy", 0),
     # A heal is a reconnect, and it should show within a second.
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 500),
+    # Despite its name how long one attempt may take. On a busy machine or a slow link a handshake
+    # takes longer than the backoff, and would be given up again and again. Attempts that a fault
+    # leaves hanging end when it is healed, since that closes their connection.
+    ("grpc.min_reconnect_backoff_ms", 3000),
     ("grpc.max_receive_message_length", RECEIVE_BYTES_MAX),
     ("grpc.max_send_message_length", RECEIVE_BYTES_MAX),
     # Channels to one address must not share a connection: a link's connections are its own.

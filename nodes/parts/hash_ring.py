@@ -12,8 +12,10 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from hashlib import blake2b
+from typing import TYPE_CHECKING
 
-from nodes.core import NodeId
+if TYPE_CHECKING:
+    from nodes.core import NodeId  # a picture of the ring needs nothing else of cores
 
 POSITIONS = 2**64
 
@@ -76,6 +78,11 @@ class HashRing:
         """The first node clockwise from the key. There must be a member."""
         return self.replicas_at(position(key), 1)[0]
 
+    def clockwise(self, key: str) -> Iterator[NodeId]:
+        """Whose tokens one meets from the key on, once around: every member, as often as it has
+        tokens."""
+        return self._clockwise_from(bisect_left(self._places, position(key)))
+
     def tokens_of(self, node: NodeId) -> tuple[int, ...]:
         """The places of a member, in ascending order; none of a stranger."""
         return _tokens(node, self.tokens) if node in self.members else ()
@@ -94,10 +101,14 @@ class HashRing:
             lengths[node] += length
         return {node: length / POSITIONS for node, length in lengths.items()}
 
+    def _clockwise_from(self, index: int) -> Iterator[NodeId]:
+        for step in range(len(self._nodes)):
+            yield self._nodes[(index + step) % len(self._nodes)]
+
     def _distinct_from(self, index: int) -> tuple[NodeId, ...]:
         met: dict[NodeId, None] = {}
-        for step in range(len(self._nodes)):
-            met[self._nodes[(index + step) % len(self._nodes)]] = None
+        for node in self._clockwise_from(index):
+            met[node] = None
             if len(met) == len(self.members):
                 break
         return tuple(met)

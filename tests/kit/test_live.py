@@ -25,6 +25,7 @@ def a_status(**changes: Any) -> dict[str, Any]:
         "runtime": "local",
         "phase": "ready",
         "leader": "n1",
+        "settings": {},
         "started_at": time.time() - 5,
         "now_ms": 5000,
         "nodes": [
@@ -118,4 +119,4 @@ def test_where_it_can_be_drawn() -> None:
     assert not live.can_redraw(dumb)
     capable = Console(file=io.StringIO(), force_terminal=True, _environ={"TERM": "xterm"})
     assert live.can_redraw(capable)
-    assert 3 <= live.lines_for_events(capable, a_status()) <= 15
+    assert 3 <= live.lines_for_events(capable, LAB, a_status()) <= 15

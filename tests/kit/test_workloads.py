@@ -7,12 +7,22 @@ from random import Random
 from typing import TypeVar
 
 import pytest
+from google.protobuf.message import Message
 
 from labs.kit.checkers.models import MODELS
 from labs.kit.history import Recorder, operations
-from labs.kit.workloads import Appends, Operation, Registers, Workload, final_reads, now_ns
-from labs.kit.workloads.generators import request_of
+from labs.kit.workloads import (
+    Appends,
+    FinalReads,
+    Operation,
+    Registers,
+    Workload,
+    final_reads,
+    now_ns,
+)
+from labs.kit.workloads.dialect import KEY_VALUE, Decode, KeyValueDialect, Told
 from nodes.sim.cluster import SimCluster, simulate
+from protos import kv_pb2 as kv
 from tests.support.sim_bench import raft_spec
 
 T = TypeVar("T")
@@ -155,7 +165,72 @@ def test_final_reads_see_every_node_and_every_loss() -> None:
     assert all_lost > 0
 
 
+def test_clients_ask_only_the_nodes_that_they_know() -> None:
+    """Where the others cannot be reached, a hint to one of them is not followed."""
+
+    async def program(cluster: SimCluster) -> tuple[str, Workload, Workload]:
+        everyone = workload_on(cluster)
+        leader = (await everyone.once(Operation("append", "a", 1))).node
+        followers = [node for node in cluster.nodes if node != leader]
+        some = workload_on(cluster, among=followers, patience_ms=300)
+        some.closed_loop(3, pause_ms=5)
+        await cluster.sleep(1000)
+        await some.stop()
+        return leader, everyone, some
+
+    leader, everyone, some = played(program)
+    assert everyone.count() == 1
+    assert some.samples
+    assert leader not in {sample.node for sample in some.samples}
+    assert some.count("fail") == len(some.samples), "followers can only point to the leader"
+
+
 def test_unknown_function_is_an_error() -> None:
     """Nothing is sent for what nobody understands."""
     with pytest.raises(ValueError, match="no request"):
-        request_of(Operation("levitate", "x"))
+        KEY_VALUE.request(Operation("levitate", "x"), kv.DEFAULT, 1)
+
+
+def test_a_dialect_decides_what_is_sent_and_what_it_means() -> None:
+    """Clients send what their dialect writes, and record what it reads out of the response; it is
+    told whose operation it is, and asks each node in its own way at the end."""
+
+    class Counting(KeyValueDialect):
+        """Reads how many were appended; keeps by client what it was told."""
+
+        def __init__(self) -> None:
+            self.told: dict[int, int] = {}
+
+        def request(
+            self, operation: Operation, consistency: kv.Consistency, client: int
+        ) -> Message:
+            renamed = Operation(operation.f, f"counted-{operation.key}", operation.value)
+            return super().request(renamed, consistency, client)
+
+        def outcome(
+            self, operation: Operation, response: Message, decode: Decode, client: int
+        ) -> Told:
+            self.told[client] = self.told.get(client, 0) + 1
+            told = super().outcome(operation, response, decode, client)
+            return told if told.result is None else Told("ok", len(told.result))
+
+        def held(self, key: str) -> Message:
+            return super().held(f"counted-{key}")
+
+        def holding(self, response: Message, decode: Decode) -> int:
+            return len(super().holding(response, decode))
+
+    dialect = Counting()
+
+    async def program(cluster: SimCluster) -> tuple[Workload, FinalReads]:
+        workload = workload_on(cluster, dialect=dialect)
+        workload.closed_loop(2)
+        await workload.progress(20, within_ms=20_000)
+        await workload.stop()
+        return workload, await final_reads(cluster, workload, within_ms=20_000)
+
+    workload, finals = played(program)
+    appended = workload.count(f="append")
+    assert sum(finals.values.values()) == appended > 0
+    assert finals.differing() == []
+    assert dialect.told[1] + dialect.told[2] == len(workload.samples) - len(finals.values)

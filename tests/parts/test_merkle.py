@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from random import Random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nodes.parts import merkle
 from nodes.parts.merkle import MerkleTree, digest_of
 
 contents = st.dictionaries(st.text(max_size=6), st.binary(max_size=6), max_size=30)
@@ -109,3 +111,29 @@ def test_a_digest_is_of_the_key_as_well(
     same = (key, serialized) == (other_key, other)
     assert (digest_of(key, serialized) == digest_of(other_key, other)) == same
     assert 0 < digest_of(key, serialized) < 2**64
+
+
+def test_where_the_key_ends_matters() -> None:
+    """The same bytes in a row, cut elsewhere, are another record."""
+    assert digest_of("a", b"bc") != digest_of("ab", b"c")
+
+
+def test_only_what_changed_is_hashed_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look after a change hashes one inner node a level, and a second look none."""
+    tree = tree_of({f"key {number}": b"value" for number in range(100)})
+    hashed, plain = [], merkle._hash
+
+    def counting(content: bytes) -> int:
+        hashed.append(content)
+        return plain(content)
+
+    monkeypatch.setattr(merkle, "_hash", counting)
+    assert tree.root == tree.root
+    hashed.clear()
+    assert tree.root
+    assert len(hashed) == 0
+    for number in range(5):
+        tree.toggle("key 7", number + 1)
+    assert len(hashed) == 0
+    assert tree.root
+    assert len(hashed) == tree.depth

@@ -20,12 +20,14 @@ RUNTIMES = ("sim", "local", "compose")
 class Variant:
     """One way of running the experiment: settings of the lab that differ from the experiment's.
 
-    Names of measurements end in the variant's where each variant is measured by itself.
+    Names of measurements end in the variant's where each variant is measured by itself. `lab` names
+    another lab whose cluster the same trial drives, with that lab's settings, for a comparison.
     """
 
     name: str
     params: Mapping[str, Value] = field(default_factory=dict)
     nodes: int | None = None
+    lab: str | None = None
     invariants: bool = True  # in simulation; not where the variant breaks one on purpose
     short: bool = True  # takes part in short runs, too
     short_real: bool = True  # and in short ones on real processes, which take their time

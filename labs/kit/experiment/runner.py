@@ -17,8 +17,10 @@ from labs.kit.experiment.judging import Finding, Outcome, Status, conclude, find
 from labs.kit.experiment.trial import Trial
 from labs.kit.experiment.worlds import Program, TrialEnded, in_simulation, on_processes
 from labs.kit.lab import Lab, Value
+from labs.kit.registry import load_lab
 from labs.kit.runs import LOGS
 from nodes.cluster.api import Cluster, ClusterSpec, NodeSpec, RuntimeFailure
+from nodes.sim.cluster import Observer
 from nodes.timeline import TimelineEvent
 
 Progress = Callable[[str], None]
@@ -67,6 +69,11 @@ class Order:
         defaults = {setting.name: setting.default for setting in self.experiment.settings}
         return {**defaults, **(self.experiment.short if self.short else {}), **self.settings}
 
+    def observers(self, variant: Variant) -> Sequence[Observer]:
+        """The invariants that watch this variant in simulation; they know the lab's own cores."""
+        watched = variant.invariants and variant.lab is None
+        return self.experiment.observers() if watched else ()
+
     def spec(self, variant: Variant, seed: int) -> ClusterSpec:
         """The cluster of one trial. Raises LabError for settings that do not go together."""
         decided = sorted(set(self.params) & set(variant.params))
@@ -74,18 +81,19 @@ class Order:
             raise LabError(
                 f"--set {decided[0]}: the variants of {self.experiment.id} decide it; leave it out"
             )
+        lab = load_lab(variant.lab) if variant.lab is not None else self.lab
+        # What the experiment and the user decide are settings of the experiment's own lab.
+        decided_here = {**self.fixed_params(), **variant.params, **self.params}
         params = {
-            **self.lab.defaults(simulated=self.simulated),
-            **self.fixed_params(),
-            **variant.params,
-            **self.params,
+            **lab.defaults(simulated=self.simulated),
+            **(decided_here if lab is self.lab else variant.params),
         }
         count = variant.nodes or self.experiment.nodes
-        verdict = self.lab.validate(params, count)
+        verdict = lab.validate(params, count)
         if verdict.errors:
             raise LabError("; ".join(verdict.errors))
-        nodes = tuple(NodeSpec(f"n{number}", self.lab.core) for number in range(1, count + 1))
-        return ClusterSpec(self.lab.id, self.lab.protos, nodes, params, seed)
+        nodes = tuple(NodeSpec(f"n{number}", lab.core) for number in range(1, count + 1))
+        return ClusterSpec(lab.id, lab.protos, nodes, params, seed)
 
 
 @dataclass(slots=True)
@@ -153,7 +161,7 @@ def run_in_simulation(order: Order, tell: Progress = lambda _: None) -> Run:
                 order.spec(variant, seed),
                 program,
                 options=order.experiment.options,
-                observers=order.experiment.observers() if variant.invariants else (),
+                observers=order.observers(variant),
             )
         except TrialEnded as ended:
             events, error = ended.events, ended.error

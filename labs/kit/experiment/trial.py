@@ -15,6 +15,7 @@ from labs.kit.lab import Value
 from labs.kit.registry import wait_unit_ms
 from labs.kit.verdict import Verdict
 from labs.kit.workloads import (
+    Dialect,
     FinalReads,
     Generator,
     Sample,
@@ -22,6 +23,7 @@ from labs.kit.workloads import (
     final_reads,
     now_ns,
 )
+from labs.kit.workloads.dialect import KEY_VALUE
 from nodes.cluster.api import Cluster, NodeState
 from nodes.cluster.fault_kinds import Fault, Heal
 from nodes.core import NodeId
@@ -71,6 +73,7 @@ class Trial:
     phases: list[Phase] = field(default_factory=list)
     injections: list[Injection] = field(default_factory=list)
     workloads: list[Workload] = field(default_factory=list)
+    scripted: list[Sample] = field(default_factory=list)  # what the experiment asked by itself
     events: Sequence[TimelineEvent] = ()
     finals: FinalReads | None = None
     verdict: Verdict | None = None
@@ -168,6 +171,8 @@ class Trial:
         patience_ms: int | None = None,
         consistency: kv.Consistency = kv.DEFAULT,
         at: NodeId | None = None,
+        among: Sequence[NodeId] = (),
+        dialect: Dialect = KEY_VALUE,
     ) -> Workload:
         """Clients whose operations go into the trial's history. An attempt waits
         `Trial.timeout_ms` by default."""
@@ -180,6 +185,8 @@ class Trial:
             patience_ms=patience_ms,
             consistency=consistency,
             at=at,
+            among=among,
+            dialect=dialect,
         )
         self.workloads.append(made)
         return made
@@ -191,7 +198,8 @@ class Trial:
 
     def operations(self) -> list[Sample]:
         """Everything that all clients did."""
-        return [sample for workload in self.workloads for sample in workload.samples]
+        of_workloads = [sample for workload in self.workloads for sample in workload.samples]
+        return of_workloads + self.scripted
 
     def completed(self, phase: str, f: str | None = None) -> list[Sample]:
         """What succeeded within a phase, of one kind or of all."""

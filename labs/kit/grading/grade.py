@@ -65,6 +65,7 @@ class Result:
             document["expected"] = self.first.expected
             document["observed"] = self.first.observed
             document["where"] = self.first.where or None
+            document["views"] = list(self.first.views)
         if self.interval is not None:
             document["pass_rate"] = [round(end, 4) for end in self.interval]
         return document

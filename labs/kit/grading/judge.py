@@ -15,7 +15,10 @@ from typing import Any, Final, Literal
 
 from labs.kit.check import Failed, Vacuous
 from labs.kit.grading.course import Check, Course, load_course
+from labs.kit.grading.last_views import last_views
 from labs.kit.grading.learner_error import LearnerError
+from labs.kit.lab import Lab
+from labs.kit.registry import load_lab
 from nodes.cluster.api import Cluster, Indeterminate
 from nodes.core import Core, Effect, Event, NodeId
 from nodes.loading import load_core
@@ -25,6 +28,7 @@ from nodes.sim.disk import MisuseOfDisk
 Verdict = Literal["pass", "fail", "unknown"]
 STEPS_MAX: Final = 200_000  # of a run; the dearest check takes a twentieth of it
 RUN_S_MAX: Final = 30.0  # of processor time, for a run that takes a fraction of a second
+REHEARSED_SEED: Final = 1
 PICTURE_MS: Final = 1500  # before the failure
 PICTURE_LINES: Final = 30
 
@@ -60,13 +64,15 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of it. A pass has no words; `where` is a place in the learner's file."""
+    """What came of it. A pass has no words; `where` is a place in the learner's file, and `views`
+    what each node showed in the end."""
 
     run: Run
     verdict: Verdict
     expected: str = ""
     observed: str = ""
     where: str = ""
+    views: tuple[str, ...] = ()
     picture: str = ""
     printed: str = ""
     elapsed_s: float = 0.0
@@ -100,8 +106,10 @@ class Judge:
 
     def __init__(self, course: Course) -> None:
         self.course = course
+        self._lab = load_lab(course.lab)
         self._player: Any = None
         self._played: Implementation | None = None
+        self._rehearsed: dict[tuple[Implementation, int], Exception | None] = {}
 
     def __enter__(self) -> Judge:
         return self
@@ -113,14 +121,15 @@ class Judge:
         """The outcome. Raises only what is wrong with the judge itself."""
         check = self.course.check(run.check)
         began_s = time.perf_counter()
-        watch = _Watch()
+        watch = _Watch(self._lab)
         attempt = self._in_simulation if run.runtime == "sim" else self._on_processes
         outcome = self._judged(run, lambda: attempt(run, check, watch))
         # A run on real nodes does not come back, so one that fails is drawn at once.
         wanted = run.picture or (run.runtime != "sim" and outcome.verdict == "fail")
-        drawn = watch.drawn(self.course.lab, outcome) if wanted else ""
+        drawn = watch.drawn(outcome) if wanted else ""
         return replace(
             outcome,
+            views=watch.views if outcome.verdict == "fail" else (),
             picture=drawn,
             printed=self._printed(),
             elapsed_s=time.perf_counter() - began_s,
@@ -170,9 +179,38 @@ class Judge:
     def _on_processes(self, run: Run, check: Check, watch: _Watch) -> None:
         from labs.kit.grading.real import on_processes
 
+        if not run.implementation.ours:
+            self._rehearse(run.implementation)
         name = self._core_name(run.implementation, real=True)
         spec = self.course.spec_of(check, name, run.seed, False)
         asyncio.run(on_processes(run.runtime, spec, watch.program(check), watch.take))
+
+    def _rehearse(self, implementation: Implementation) -> None:
+        """One schedule a part in the cage: nodes of their own have limits, but no cage. Raises what
+        the file did there instead of its part; whether it keeps its guarantees is asked later."""
+        assert implementation.file is not None, "our own cores need no cage"
+        key = implementation, _saved_ns(implementation.file)
+        if key not in self._rehearsed:
+            self._rehearsed[key] = self._first_trouble(implementation)
+        trouble = self._rehearsed[key]
+        if trouble is not None:
+            raise trouble
+
+    def _first_trouble(self, implementation: Implementation) -> Exception | None:
+        for part in self.course.parts:
+            tried = [one for one in self.course.checks if one.part == part.number and one.simulated]
+            for check in tried[:1]:
+                run = Run(check.id, REHEARSED_SEED, implementation)
+                try:
+                    self._in_simulation(run, check, _Watch(self._lab))
+                except LearnerError as error:
+                    said = f"in simulation, before it ran on nodes of its own: {error.message}"
+                    return LearnerError(said, error.where, error.kind)
+                except GoesInCircles as circles:
+                    return circles
+                except Exception:  # A guarantee that is not kept is no matter of the cage.
+                    continue
+        return None
 
     def _core_name(self, implementation: Implementation, *, real: bool = False) -> str:
         if implementation.ours:
@@ -194,12 +232,11 @@ class Judge:
 
     def _begin_player(self, implementation: Implementation) -> Any:
         from labs.kit.grading.player import Player
-        from labs.kit.registry import load_lab
 
         player = Player(
             str(implementation.file),
             implementation.class_name,
-            protos=load_lab(self.course.lab).protos,
+            protos=self._lab.protos,
             base=self.course.reference,
             label=implementation.label,
             fallback=implementation.given,
@@ -222,9 +259,11 @@ def begin(lab: str) -> Callable[[Run], Outcome]:
 
 
 class _Watch:
-    """Keeps what is needed to draw a run, also of one that fails."""
+    """Keeps what is needed to show how a run ended, also of one that fails."""
 
-    def __init__(self) -> None:
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+        self.views: tuple[str, ...] = ()
         self._events: Sequence[Any] = ()
         self._nodes: tuple[NodeId, ...] = ()
         self._ended_ms = 0.0
@@ -236,6 +275,11 @@ class _Watch:
             self._nodes = cluster.nodes
             try:
                 await check.function(cluster)
+            except BaseException as error:
+                # A simulation is cancelled when an invariant is broken; its views take no time.
+                if isinstance(error, Exception) or isinstance(cluster, SimCluster):
+                    self.views = await last_views(self._lab, cluster)
+                raise
             finally:
                 self._ended_ms = cluster.now_ms()
                 if isinstance(cluster, SimCluster):
@@ -247,9 +291,8 @@ class _Watch:
         """What real nodes have recorded."""
         self._events = events
 
-    def drawn(self, lab: str, outcome: Outcome) -> str:
+    def drawn(self, outcome: Outcome) -> str:
         """The last moments as a space-time diagram."""
-        from labs.kit.registry import load_lab
         from labs.kit.timeline import Violation, text_diagram
         from nodes.timeline import merge
 
@@ -260,13 +303,21 @@ class _Watch:
             violation = Violation(outcome.observed, self._ended_ms)
         return text_diagram(
             merge([self._events]),
-            lab=load_lab(lab),
+            lab=self._lab,
             nodes=self._nodes,
             violation=violation,
             from_ms=max(0.0, self._ended_ms - PICTURE_MS),
             to_ms=self._ended_ms + 1,
             lines_max=PICTURE_LINES,
         )
+
+
+def _saved_ns(file: Path) -> int:
+    """When it was saved; 0 when it is gone, which whoever reads it will say."""
+    try:
+        return file.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _split(broken: Exception) -> tuple[str, str]:

@@ -60,4 +60,5 @@ def _details(result: Result) -> str:
     return (
         f"{result.check.title}\nexpected: {visible(first.expected)}\n"
         f"observed: {visible(first.observed)}\nwhere: {first.where or '-'}\nfailed seeds: {seeds}\n"
+        + "".join(f"{line}\n" for line in first.views)
     )

@@ -118,6 +118,8 @@ def explanation(course: Course, result: Result, suffix: str) -> list[str]:
     lines.append(f"observed: {visible(first.observed)}")
     if first.where:
         lines.append(f"where:    {first.where}")
+    if first.views:
+        lines += ["the nodes then:", *(f"  {line}" for line in first.views)]
     if first.printed:
         lines.append("it printed:")
         shown = first.printed.splitlines()[-PRINTED_LINES:]

@@ -10,14 +10,17 @@ info when nobody can say. After an info the client goes on as a new process.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any, Literal
 
-from labs.kit.history import OTHER_VALUE, Pending, Recorder
+from google.protobuf.message import Message
+
+from labs.kit.history import Pending, Recorder
 from labs.kit.workloads.clock import now_ns
-from labs.kit.workloads.generators import Generator, Operation, request_of
+from labs.kit.workloads.dialect import KEY_VALUE, Dialect
+from labs.kit.workloads.generators import Generator, Operation
 from nodes.cluster.api import Cluster, Indeterminate, Refused
 from nodes.core import NodeId
 from protos import kv_pb2 as kv
@@ -53,14 +56,16 @@ class Sample:
 
 @dataclass(slots=True)
 class _Client:
+    number: int  # stays when the process has to be given up
     process: int
     guess: NodeId
     rng: Random
 
 
 class Workload:
-    """Clients of one kind. `at` pins them to one node; `timeout_ms` is of one attempt, and
-    `patience_ms` of all attempts that were refused."""
+    """Clients of one kind. `at` pins them to one node, `among` are the nodes that they know, all if
+    it is empty; `timeout_ms` is of one attempt, and `patience_ms` of all attempts that were
+    refused; `dialect` is the service's."""
 
     def __init__(
         self,
@@ -73,10 +78,13 @@ class Workload:
         patience_ms: int | None = None,
         consistency: kv.Consistency = kv.DEFAULT,
         at: NodeId | None = None,
+        among: Sequence[NodeId] = (),
+        dialect: Dialect = KEY_VALUE,
     ) -> None:
         self.cluster = cluster
         self.recorder = recorder
         self.generator = generator
+        self.dialect = dialect
         self.samples: list[Sample] = []
         self.due = 0  # operations that an open loop had to send
         self.shed = 0  # of these, those that it could not
@@ -85,6 +93,8 @@ class Workload:
         self._patience_ms = timeout_ms * 10 if patience_ms is None else patience_ms
         self._consistency = consistency
         self._at = at
+        self._nodes = tuple(among) or cluster.nodes
+        self._clients = 0
         self._suspects: dict[NodeId, int] = {}  # until when a node that kept silent is avoided
         self._stopped = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -142,7 +152,9 @@ class Workload:
 
     def _client(self) -> _Client:
         rng = Random(self._rng.random())
-        return _Client(self.recorder.process(), rng.choice(self.cluster.nodes), rng)
+        self._clients += 1
+        process = self.recorder.process()
+        return _Client(self._clients, process, rng.choice(self._nodes), rng)
 
     def _begin(self, work: Any) -> None:
         task: asyncio.Task[None] = asyncio.ensure_future(work)
@@ -183,7 +195,7 @@ class Workload:
         sample = Sample(operation.f, operation.key, argument, now_ns(self.cluster))
         self.samples.append(sample)
         pending = self.recorder.invoke(client.process, operation.f, argument, operation.key)
-        request = request_of(operation, consistency or self._consistency)
+        request = self.dialect.request(operation, consistency or self._consistency, client.number)
         give_up_ms = self.cluster.now_ms() + self._patience_ms
         while True:
             sample.node = node = self._at or client.guess
@@ -202,15 +214,23 @@ class Workload:
                 return sample
             else:
                 self._suspects.pop(node, None)
-                self._take(sample, operation, pending, response)
+                self._take(sample, operation, pending, client, response)
                 return sample
 
-    def _take(self, sample: Sample, operation: Operation, pending: Pending, response: Any) -> None:
-        if isinstance(response, kv.CompareAndSetResponse) and not response.swapped:
-            self._end(sample, "fail", pending.fail, OTHER_VALUE)
+    def _take(
+        self,
+        sample: Sample,
+        operation: Operation,
+        pending: Pending,
+        client: _Client,
+        response: Message,
+    ) -> None:
+        decode = self.generator.result
+        told = self.dialect.outcome(operation, response, decode, client.number)
+        if told.outcome == "fail":
+            self._end(sample, "fail", pending.fail, told.result)
             return
-        if isinstance(response, kv.GetResponse):
-            sample.result = self.generator.result(response.value, response.found)
+        sample.result = told.result
         self._end(sample, "ok", pending.ok, sample.result)
         self.generator.seen(operation, sample.result)
 
@@ -226,7 +246,7 @@ class Workload:
 
     async def _elsewhere(self, client: _Client, node: NodeId, hint: NodeId | None) -> None:
         """Follows a hint at once, unless it leads to one that kept silent a moment ago."""
-        now_ms, nodes = self.cluster.now_ms(), self.cluster.nodes
+        now_ms, nodes = self.cluster.now_ms(), self._nodes
         if hint in nodes and hint != node and self._suspects.get(hint or "", 0) <= now_ms:
             client.guess = hint or node
             return

@@ -69,11 +69,10 @@ async def final_reads(cluster: Cluster, workload: Workload, *, within_ms: int) -
 async def _held(cluster: Cluster, workload: Workload, node: NodeId) -> dict[str, Any] | None:
     held = {}
     for key in workload.generator.keys:
-        request = kv.GetRequest(key=key, consistency=kv.STALE)
+        request = workload.dialect.held(key)
         try:
             response = await cluster.call(node, request, timeout_ms=1000)
         except (Refused, Indeterminate):
             return None
-        assert isinstance(response, kv.GetResponse)
-        held[key] = workload.generator.result(response.value, response.found)
+        held[key] = workload.dialect.holding(response, workload.generator.result)
     return held

@@ -1,4 +1,4 @@
-"""What clients do next, by model; and how an operation is written on the wire.
+"""What clients do next, by model.
 
 Every value that is written is unique, so that what a read returns names the write it saw.
 """
@@ -9,10 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any, Protocol
-
-from google.protobuf.message import Message
-
-from protos import kv_pb2 as kv
 
 SEPARATOR = b","
 
@@ -106,19 +102,3 @@ class Appends:
     def result(self, value: bytes, found: bool) -> Any:
         """The list."""
         return [int(item) for item in value.split(SEPARATOR)[:-1]]
-
-
-def request_of(operation: Operation, consistency: kv.Consistency = kv.DEFAULT) -> Message:
-    """The request that carries an operation out."""
-    key, value = operation.key, operation.value
-    match operation.f:
-        case "read":
-            return kv.GetRequest(key=key, consistency=consistency)
-        case "write":
-            return kv.PutRequest(key=key, value=b"%d" % value)
-        case "append":
-            return kv.AppendRequest(key=key, suffix=b"%d" % value + SEPARATOR)
-        case "cas":
-            old, new = value
-            return kv.CompareAndSetRequest(key=key, expected=b"%d" % old, value=b"%d" % new)
-    raise ValueError(f"no request carries out {operation.f!r}")

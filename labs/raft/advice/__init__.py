@@ -1,5 +1,6 @@
 """Points, sections of the paper and hints of the Raft course, a module a part."""
 
+from labs.kit.grading.scenario import Advice
 from labs.raft.advice import (
     elections,
     membership,
@@ -8,7 +9,6 @@ from labs.raft.advice import (
     service,
     snapshots,
 )
-from labs.raft.advice.advice import Advice
 
 __all__ = ["ADVICE", "Advice"]
 

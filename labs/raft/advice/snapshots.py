@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labs.raft.advice.advice import Advice
+from labs.kit.grading.scenario import Advice
 
 ADVICE: dict[str, Advice] = {
     "logs-stay-short": Advice(

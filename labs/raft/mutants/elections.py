@@ -115,6 +115,14 @@ class LeadsWithOneVote(Raft):
             self.become_leader()
 
 
+class NeedsEveryVote(Raft):
+    """Leads only when all servers have voted for it."""
+
+    def become_leader(self) -> None:
+        if len(self.tally.granted) == len(self.voters):
+            super().become_leader()
+
+
 class NeverCampaignsTwice(Raft):
     """Waits for ever when an election ends without a winner."""
 

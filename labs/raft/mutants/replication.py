@@ -7,9 +7,11 @@ from collections.abc import Iterable
 from nodes.core import (
     Call,
     Caller,
+    Env,
     NodeId,
     Respond,
     Started,
+    StoredLog,
     copy_of,
     handles,
     on_response,
@@ -190,6 +192,21 @@ class AnswersEveryAnswer(Raft):
             self.replicate(peer, even_if_empty=True)
 
 
+class SendsNoHeartbeats(Raft):
+    """Leaves its followers alone for as long as there is nothing new."""
+
+    def replicate(self, peer: NodeId, *, even_if_empty: bool = False) -> None:
+        super().replicate(peer, even_if_empty=even_if_empty and self.leadership_in_doubt())
+
+
+class OneEntryACall(Raft):
+    """Sends each entry in a call of its own."""
+
+    def __init__(self, env: Env) -> None:
+        super().__init__(env)
+        self.max_entries_per_append = 1
+
+
 class SendsWithHeartbeatsOnly(Raft):
     """Lets entries wait for the next heartbeat."""
 
@@ -216,3 +233,13 @@ class AppliesLogOnStart(Raft):
         super().on_start(started)
         self.commit_index = self.log.last_index
         self.apply_committed()
+
+
+class DropsLastEntryOnStart(Raft):
+    """Takes the last entry of its log for half written when it restarts, and drops it."""
+
+    def restore_log(self, stored: StoredLog) -> None:
+        kept = stored.entries[:-1]
+        super().restore_log(StoredLog(stored.first_index, kept))
+        if stored.entries:
+            self.truncate(LOG, stored.first_index + len(kept))

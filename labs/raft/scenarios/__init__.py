@@ -5,6 +5,7 @@ processes and in Compose. It looks at nodes through their views and waits in the
 units; invariants that hold after every single step are checked beside it (labs/raft/invariants.py).
 """
 
-from labs.raft.scenarios.table import SCENARIOS, SIM_SCENARIOS, Scenario
+from labs.kit.grading.scenario import Scenario
+from labs.raft.scenarios.table import SCENARIOS, SIM_SCENARIOS
 
 __all__ = ["SCENARIOS", "SIM_SCENARIOS", "Scenario"]

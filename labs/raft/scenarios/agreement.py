@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+from labs.kit.check import expect, require
 from labs.raft.scenarios.clients import Writes
-from labs.raft.scenarios.watch import Views, Watch, expect, leads, require
+from labs.raft.scenarios.watch import Views, Watch, leads
 from nodes.cluster.api import Cluster
 from nodes.core import NodeId
 

@@ -9,8 +9,9 @@ from typing import Literal
 
 from google.protobuf.message import Message
 
+from labs.kit.check import expect, require
 from labs.kit.operations import KeyValueClient, Operation
-from labs.raft.scenarios.watch import Watch, expect, require
+from labs.raft.scenarios.watch import Watch
 from nodes.cluster.api import Indeterminate, Refused
 from nodes.core import NodeId
 from protos import kv_pb2 as kv

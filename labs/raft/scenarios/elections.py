@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from random import Random
 
+from labs.kit.check import expect, require
 from labs.raft.scenarios.agreement import no_good_news, uncommitted
 from labs.raft.scenarios.clients import Writes, read_at
-from labs.raft.scenarios.watch import Watch, expect, require, summary
+from labs.raft.scenarios.watch import Watch, summary
 from nodes.cluster.api import Cluster
 from nodes.core import NodeId
 from protos import raft_pb2 as pb

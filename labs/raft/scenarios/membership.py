@@ -8,9 +8,9 @@ from random import Random
 
 from google.protobuf.message import Message
 
-from labs.kit.check import Failed
+from labs.kit.check import Failed, expect, require
 from labs.raft.scenarios.clients import Verdict, Writes, attempt
-from labs.raft.scenarios.watch import Views, Watch, expect, leads, require
+from labs.raft.scenarios.watch import Views, Watch, leads
 from nodes.cluster.api import Cluster
 from nodes.core import NodeId
 from protos import kv_pb2 as kv

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from random import Random
 
+from labs.kit.check import expect, require
 from labs.raft.scenarios.agreement import no_good_news, uncommitted
 from labs.raft.scenarios.clients import Writes
-from labs.raft.scenarios.watch import Views, Watch, expect, leads, require
+from labs.raft.scenarios.watch import Views, Watch, leads
 from nodes.cluster.api import Cluster, NodeState
 
 

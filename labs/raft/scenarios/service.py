@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+from labs.kit.check import expect, require
 from labs.raft.scenarios.agreement import no_good_news, uncommitted
 from labs.raft.scenarios.clients import Appends, Verdict, Writes, attempt, read_at
-from labs.raft.scenarios.watch import Watch, expect, leads, require
+from labs.raft.scenarios.watch import Watch, leads
 from nodes.cluster.api import CLIENT, Cluster
 from nodes.core import NodeId
 from protos import kv_pb2 as kv
@@ -122,6 +123,9 @@ async def retries_are_known_after_restarts(cluster: Cluster) -> None:
     await cluster.faults.heal()
     leader = await watch.leader()
     await writes.commit(leader, 2 * int(cluster.params["snapshot_threshold"]))
+    await watch.converged()
+    # A snapshot that a server tells of may not be on its disk yet; by its next step it is.
+    await writes.commit(leader, 1)
     await watch.converged()
     await cluster.faults.kill(*cluster.nodes)
     watch.require_down(*cluster.nodes)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+from labs.kit.check import expect, require
 from labs.raft.scenarios.clients import Writes
 from labs.raft.scenarios.unreliable import restore_links
-from labs.raft.scenarios.watch import Watch, expect, require
+from labs.raft.scenarios.watch import Watch
 from nodes.cluster.api import Cluster
 from nodes.core import NodeId
 

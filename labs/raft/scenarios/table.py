@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
-from random import Random
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
+from labs.kit.grading.scenario import Scenario, named_after
 from labs.raft.lab import LAB
 from labs.raft.scenarios import (
     agreement,
@@ -19,9 +17,9 @@ from labs.raft.scenarios import (
     traffic,
     unreliable,
 )
-from nodes.cluster.api import Cluster, ClusterSpec, NodeSpec
+from nodes.cluster.api import Cluster
 from nodes.core import Param
-from nodes.sim.cluster import SimCluster, SimOptions
+from nodes.sim.cluster import SimCluster
 
 C = TypeVar("C", bound=Cluster)
 
@@ -36,40 +34,6 @@ SMALL_SNAPSHOTS: Mapping[str, Param] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Scenario(Generic[C]):
-    """One guarantee, and what it takes to see it hold.
-
-    `params` are settings that differ from the lab's defaults; `real` says that it makes sense on
-    real processes too; `seeds` is how many schedules to try in simulation.
-    """
-
-    id: str
-    title: str
-    part: int
-    nodes: int
-    function: Callable[[C], Coroutine[Any, Any, None]]
-    params: Mapping[str, Param] = field(default_factory=dict)
-    real: bool = True
-    seeds: int = 200
-
-    def spec(self, seed: int, *, simulated: bool, core: str = LAB.core) -> ClusterSpec:
-        """A cluster for this scenario, whose nodes run `core`."""
-        defaults = LAB.defaults(simulated=simulated)
-        if simulated:
-            defaults |= SIM_SETTINGS
-        nodes = tuple(NodeSpec(f"n{number}", core) for number in range(1, self.nodes + 1))
-        return ClusterSpec(LAB.id, LAB.protos, nodes, {**defaults, **self.params}, seed)
-
-
-def sim_options(seed: int) -> SimOptions:
-    """The virtual network and disks of one schedule: from fast and even to slow and ragged."""
-    random = Random(f"{seed}:options")
-    slowest_ms = random.choice((1.0, 3.0, 10.0))
-    sync_ms = random.choice((0.0, 2.0, 10.0))
-    return SimOptions(latency_ms=(0.2, slowest_ms), sync_ms=(0.0, sync_ms))
-
-
 def scenario(
     function: Callable[[C], Coroutine[Any, Any, None]],
     part: int,
@@ -80,9 +44,9 @@ def scenario(
 ) -> Scenario[C]:
     """A row of the table: the function's name is the id, its docstring's first sentence the
     title."""
-    title = " ".join((inspect.getdoc(function) or "").split("\n\n")[0].split())
-    name = function.__name__.replace("_", "-")
-    return Scenario(name, title.rstrip("."), part, nodes, function, params or {}, real)
+    return Scenario(
+        LAB, *named_after(function), part, nodes, function, params or {}, SIM_SETTINGS, real
+    )
 
 
 SCENARIOS: tuple[Scenario[Cluster], ...] = (

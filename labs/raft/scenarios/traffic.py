@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from labs.kit.check import expect, require
 from labs.raft.scenarios.agreement import uncommitted
 from labs.raft.scenarios.clients import Writes
-from labs.raft.scenarios.watch import Watch, expect, require
+from labs.raft.scenarios.watch import Watch
 from nodes.core import Call, Effect, Event, NodeId, Responded
 from nodes.sim.cluster import SimCluster
 from protos import raft_pb2 as pb

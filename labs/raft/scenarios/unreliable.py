@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from random import Random
 
+from labs.kit.check import require
 from labs.raft.scenarios.clients import Appends, Writes
 from labs.raft.scenarios.persistence import leaders_crash
-from labs.raft.scenarios.watch import Watch, require
+from labs.raft.scenarios.watch import Watch
 from nodes.cluster.api import Cluster, NodeState
 from nodes.cluster.faults import fault_from_dict
 

@@ -10,25 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from labs.kit.check import Failed, Vacuous
+from labs.kit.check import Failed, expect, require
 from nodes.cluster.api import Cluster, NodeState
 from nodes.core import NodeId
 from protos import raft_pb2 as pb
 
 T = TypeVar("T")
 Views = dict[NodeId, pb.RaftView]
-
-
-def expect(holds: bool, expected: str, observed: str) -> None:
-    """Raises Failed unless the guarantee holds."""
-    if not holds:
-        raise Failed(expected, observed)
-
-
-def require(holds: bool, missing: str) -> None:
-    """Raises Vacuous unless the scenario's own precondition came about."""
-    if not holds:
-        raise Vacuous(missing)
 
 
 class Watch:
@@ -116,19 +104,13 @@ class Watch:
         self, what: str, holds: Callable[[Views], T | None], nodes: Iterable[NodeId] = ()
     ) -> T:
         """The first result of `holds` on the views that is neither None nor False, within 20
-        election timeouts. Raises TimeoutError that shows the last views."""
+        election timeouts. Raises TimeoutError; who judges a check shows the last views."""
         named = tuple(nodes)
-        views: Views = {}
 
         async def look() -> T | None:
-            nonlocal views
-            views = await self.views(named)
-            return holds(views)
+            return holds(await self.views(named))
 
-        try:
-            return await self.cluster.until(what, look, within_ms=20 * self.timeout_ms)
-        except TimeoutError as error:
-            raise TimeoutError(f"{error}; {summary(views)}") from None
+        return await self.cluster.until(what, look, within_ms=20 * self.timeout_ms)
 
     async def leader(self, among: Iterable[NodeId] = (), *, after_term: int = 0) -> NodeId:
         """A leader that serves, of a term later than `after_term`, with all of `among` (default:

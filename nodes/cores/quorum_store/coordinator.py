@@ -8,140 +8,13 @@ ring, which count, and keep a hint (4.6).
 from __future__ import annotations
 
 import heapq
-from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
-from enum import Enum, auto
 
 from google.protobuf.message import Message
 
-from nodes.core import Call, Caller, Env, NodeId, exercise, on_response, on_timer
-from nodes.cores.quorum_store.records import Held
+from nodes.core import Call, Env, NodeId, exercise, on_response, on_timer
+from nodes.cores.quorum_store.operation import Asked, Operation, Target
 from nodes.cores.quorum_store.ring import RingView
-from nodes.cores.quorum_store.wire import pack, without_values
 from protos import quorum_store_pb2 as pb
-
-
-class Asked(Enum):
-    """How far it is with one replica."""
-
-    NOT_YET = auto()
-    WAITING = auto()
-    ANSWERED = auto()
-    FAILED = auto()
-
-
-ANSWER_KIND = {
-    Asked.NOT_YET: pb.Answer.NOT_ASKED,
-    Asked.WAITING: pb.Answer.WAITING,
-    Asked.ANSWERED: pb.Answer.ANSWERED,
-    Asked.FAILED: pb.Answer.FAILED,
-}
-
-
-@dataclass(slots=True)
-class Target:
-    """A replica, or a fallback that stands in for `home`; `read` and `other` say in which quorum it
-    counts."""
-
-    node: NodeId
-    read: bool
-    other: bool
-    home: NodeId = ""
-    state: Asked = Asked.NOT_YET
-    held: Held | None = None  # what it answered to a fetch
-
-
-@dataclass
-class Operation(ABC):
-    """One request of a client that is under way; how it goes on is each kind's own.
-
-    `id` is repeated in all calls that it makes, and 0 is no operation's.
-    """
-
-    store: Coordinator
-    caller: Caller
-    key: str
-    needed: int
-    explain: bool
-    id: int = 0
-    targets: list[Target] = field(default_factory=list)
-    hedges: bool = False  # another replica may be asked when one is slow
-    answered: bool = False  # the client was; late responses may still be worth something
-    deadline_ms: int = 0
-
-    # ------------------------------------------------------------------------------ asking replicas
-
-    @abstractmethod
-    def request(self, target: Target) -> Message:
-        """What the replica is asked now."""
-
-    @abstractmethod
-    def proceed(self) -> None:
-        """Something has changed: a replica answered, failed, or was added."""
-
-    @abstractmethod
-    def give_up(self, reason: str) -> None:
-        """It cannot succeed any more, or its time is over."""
-
-    def ask_enough(self, needed: int) -> None:
-        """Asks everyone, or as many as are needed where that is the setting."""
-        wanted = len(self.targets) if self.store.fan_out == "all" else needed
-        under_way = self.count(Asked.WAITING) + self.count(Asked.ANSWERED)
-        chosen = [target for target in self.targets if target.state is Asked.NOT_YET]
-        for target in chosen[: max(0, wanted - under_way)]:
-            self.ask(target)
-
-    def ask(self, target: Target) -> None:
-        """Asks one; the node itself answers at once."""
-        target.state = Asked.WAITING
-        self.store.ask(self, target, self.request(target))
-
-    def ask_another(self) -> bool:
-        """Asks one more that was not needed so far; whether there was one."""
-        for target in self.targets:
-            if target.state is Asked.NOT_YET:
-                self.ask(target)
-                return True
-        return False
-
-    def count(self, state: Asked) -> int:
-        """How many targets are in this state."""
-        return sum(target.state is state for target in self.targets)
-
-    def failed(self, target: Target) -> None:
-        """One cannot answer: another takes its place if there is one."""
-        target.state = Asked.FAILED
-        if self.replaces_failed():
-            if self.store.sloppy:
-                self.store.stand_in(self, target)
-            self.ask_another()
-        self.proceed()
-
-    def replaces_failed(self) -> bool:
-        """Another replica is worth asking in the place of one that failed."""
-        return not self.answered
-
-    def late(self) -> None:
-        """The client was answered, and nobody who was asked is heard of any more."""
-        return
-
-    def hopeless(self) -> bool:
-        """Everyone who could be asked was, and has answered or failed."""
-        return not self.count(Asked.NOT_YET) and not self.count(Asked.WAITING)
-
-    def answers(self) -> list[pb.Answer]:
-        """What became of each replica, for the client that wants to know."""
-        if not self.explain:
-            return []
-        return [
-            pb.Answer(
-                replica=target.node,
-                kind=ANSWER_KIND[target.state],
-                stands_in_for=target.home,
-                record=without_values(pack(target.held)) if target.held else None,
-            )
-            for target in self.targets
-        ]
 
 
 class Coordinator(RingView):
@@ -176,15 +49,22 @@ class Coordinator(RingView):
         self.watch(operation, operation.deadline_ms)
 
     @exercise(part=2, brief="have enough owners answered, by both readings of the ring?")
-    def enough(self, operation: Operation, needed: int, *, reads: bool) -> bool:
+    def enough(
+        self,
+        operation: Operation,
+        needed: int,
+        *,
+        reads: bool,
+        states: tuple[Asked, ...] = (Asked.ANSWERED,),
+    ) -> bool:
         """So many owners have answered. While the ring changes, a write needs as many by both of
         its readings, and a read by the one to read by."""
-        answered = [one for one in operation.targets if one.state is Asked.ANSWERED]
+        answered = [one for one in operation.targets if one.state in states]
         by_read = sum(target.read for target in answered)
         by_other = sum(target.other for target in answered)
         return by_read >= needed and (reads or by_other >= needed)
 
-    @exercise(part=2, brief="whom to ask: the owners, or who stands in for them; ourselves first")
+    @exercise(part=2, brief="whom to ask: of the owners those that count, ourselves first")
     def targets_of(self, key: str, *, reads: bool) -> list[Target]:
         """Those to be asked, the likeliest to answer first."""
         targets = [
@@ -193,18 +73,24 @@ class Coordinator(RingView):
             if owner.read or not reads
         ]
         if self.sloppy:
-            fallbacks = self.fallbacks(key)
-            for target in targets:
-                if self.seems_down(target.node):
-                    stand_in = next(fallbacks, None)
-                    if stand_in is not None:
-                        target.home, target.node = target.node, stand_in
+            self.replace_suspects(key, targets)
         if self.fan_out == "quorum":
             self.env.rng.shuffle(targets)
         else:
             targets.sort(key=lambda target: target.node != self.env.node_id)
         return sorted(targets, key=lambda target: self.seems_down(target.node))
 
+    @exercise(part=5, brief="let the next on the ring stand in for owners that seem to be down")
+    def replace_suspects(self, key: str, targets: list[Target]) -> None:
+        """Nobody waits for a node that did not answer a moment ago (4.6)."""
+        fallbacks = self.fallbacks(key)
+        for target in targets:
+            if self.seems_down(target.node):
+                stand_in = next(fallbacks, None)
+                if stand_in is not None:
+                    target.home, target.node = target.node, stand_in
+
+    @exercise(part=5, brief="when a replica fails now, add one that stands in for it")
     def stand_in(self, operation: Operation, failed: Target) -> None:
         """Finds someone to take the place of a replica that failed (4.6)."""
         used = {target.node for target in operation.targets}
@@ -213,6 +99,28 @@ class Coordinator(RingView):
                 home = failed.home or failed.node
                 operation.targets.append(Target(node, failed.read, failed.other, home))
                 return
+
+    def on_ring_changed(self) -> None:
+        """What is under way is finished by the new ring: who acknowledges a phase of a change must
+        not complete a write by the one before."""
+        super().on_ring_changed()
+        for operation in list(self.operations.values()):
+            if not operation.answered:
+                self.aim_anew(operation)
+                operation.ask_more()
+                operation.proceed()
+
+    def aim_anew(self, operation: Operation) -> None:
+        """Owners that are new are asked too, and those that are none any more do not count."""
+        owners = {owner.node: owner for owner in self.owners(operation.key)}
+        for target in operation.targets:
+            owner = owners.get(target.home or target.node)
+            target.read = owner is not None and owner.read
+            target.other = owner is not None and owner.other
+        aimed_at = {target.home or target.node for target in operation.targets}
+        for node, owner in owners.items():
+            if node not in aimed_at:
+                operation.targets.append(Target(node, owner.read, owner.other))
 
     # ---------------------------------------------------------------------------- calls and answers
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from google.protobuf.message import Message
 
 from nodes.core import Caller, Env, NodeId, exercise, handles, on_response
-from nodes.cores.quorum_store.coordinator import Asked, Coordinator, Operation, Target
+from nodes.cores.quorum_store.coordinator import Coordinator
+from nodes.cores.quorum_store.operation import Asked, Operation, Target
 from nodes.cores.quorum_store.records import Held, seen
 from nodes.cores.quorum_store.wire import pack, unpack
 from nodes.parts.dotted_versions import Versions
@@ -47,21 +48,23 @@ class Get(Operation):
                 self.give_up("too few replicas took what was read")
         elif self.store.enough(self, self.needed, reads=True):
             self.result = self.store.together(self.found())
-            if self.store.blocking and not self.held_by_enough():
+            if self.store.must_write_back(self):
                 self.write_back()
             else:
                 self.reply()
         elif self.hopeless():
             self.give_up("too few replicas answered")
 
+    def ask_more(self) -> None:
+        """See Operation.ask_more."""
+        if self.writing_back:
+            self.ask_enough(self.store.write_quorum, reads=False)
+        else:
+            self.ask_enough(self.needed, reads=True)
+
     def found(self) -> list[Held]:
         """What the replicas hold that have answered."""
         return [target.held for target in self.targets if target.held is not None]
-
-    def held_by_enough(self) -> bool:
-        """A write quorum holds the result already, so that no later read can miss it."""
-        holders = sum(held == self.result for held in self.found())
-        return holders >= self.store.write_quorum and not self.store.changing
 
     def write_back(self) -> None:
         """Makes the result as good as written, before anyone hears of it."""
@@ -73,7 +76,7 @@ class Get(Operation):
             if target.node in holders:
                 target.state, target.held = Asked.ANSWERED, self.result
         self.store.repaired += 1
-        self.ask_enough(self.store.write_quorum)
+        self.ask_more()
 
     def reply(self) -> None:
         """Tells the client what was found."""
@@ -123,7 +126,7 @@ class Reads(Coordinator):
         needed = request.r or self.read_quorum
         operation = Get(self, caller, request.key, needed, request.explain)
         self.begin(operation, reads=True)
-        operation.ask_enough(needed)
+        operation.ask_more()
         if not operation.answered and operation.hopeless():
             operation.give_up("too few replicas in the ring")
         return None
@@ -137,14 +140,15 @@ class Reads(Coordinator):
         if found:
             self.fetched(*found, response)
 
+    @exercise(part=2, brief="a replica answered, or cannot tell: remember it, and go on")
     def fetched(self, operation: Operation, target: Target, response: pb.FetchResponse) -> None:
         if response.HasField("refused"):
             operation.failed(target)
             return
         target.state, target.held = Asked.ANSWERED, unpack(response.record)
+        self.witness(target.held)
         operation.proceed()
 
-    @exercise(part=3, brief="what several replicas know together")
     def together(self, found: Iterable[Held]) -> Held:
         """The merge of all answers: nothing that anyone holds is left out, unless another knows
         that it was overwritten."""
@@ -152,6 +156,14 @@ class Reads(Coordinator):
         for held in found:
             result = self.merged(result, held)
         return result
+
+    @exercise(part=3, brief="ABD: shall a write quorum have the result before the client hears it?")
+    def must_write_back(self, operation: Get) -> bool:
+        """Not when a write quorum holds the result already: no later read can miss it then."""
+        owners = [target for target in operation.targets if target.read]
+        holders = sum(owner.held == operation.result for owner in owners)
+        held_by_enough = holders >= self.write_quorum and not self.changing
+        return self.blocking and not held_by_enough
 
     @exercise(part=4, brief="send what was found to the replicas that answered with less")
     def repair(self, operation: Get) -> None:

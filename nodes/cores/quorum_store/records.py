@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 from nodes.core import Core, Env, NodeId, Started, exercise, on_timer
-from nodes.cores.quorum_store.wire import latest, pack, pack_context, unpack
+from nodes.cores.quorum_store.wire import alone, pack, pack_context, stamp_key, unpack
 from nodes.parts.dotted_versions import Dot, Versions, merge, write
 from nodes.parts.hybrid_clock import HybridClock
 from nodes.parts.merkle import digest_of
@@ -40,6 +40,7 @@ class RecordStore(Core):
         self.tombstone_grace_ms = env.number("tombstone_grace_ms")
         self.records: dict[str, Held] = {}
         self.hints: dict[str, dict[NodeId, pb.Hint]] = {}  # by key, then by the node it is for
+        self.hinted: dict[NodeId, dict[str, None]] = {}  # by the node, the keys kept for it
         self.digests: dict[str, int] = {}  # of the records, by key
         self.tombstones: dict[str, None] = {}  # keys of which nothing but tombstones is left
         self.clock = HybridClock()
@@ -64,12 +65,14 @@ class RecordStore(Core):
                 case pb.Record():
                     self.take(name.removeprefix(RECORD), unpack(state))
                 case pb.Hint():
-                    self.hints.setdefault(state.key, {})[state.home] = state
+                    self.put_hint(state)
         if started.amnesia and not self.recovering:
             # It may have named writes before, and no longer knows up to which number.
             self.life = self.env.rng.getrandbits(48)
             self.recovering = self.env.number("anti_entropy_ms") > 0
             self.save_actor()
+        if self.recovering:
+            self.note("recovering")
         self.watch_tombstones()
 
     def save_actor(self) -> None:
@@ -97,6 +100,7 @@ class RecordStore(Core):
         """What this node holds of a key as a replica."""
         return self.records.get(key) or Versions({}, {})
 
+    @exercise(part=5, brief="a record, and what the hints for others say of the same key")
     def known(self, key: str) -> Held:
         """The same, together with what it keeps of the key for others."""
         held = self.held(key)
@@ -104,9 +108,15 @@ class RecordStore(Core):
             held = self.merged(held, unpack(hint.record))
         return held
 
+    @exercise(part=3, brief="what two records are together: all siblings, or the greatest stamp")
     def merged(self, a: Held, b: Held) -> Held:
-        """What both together know."""
-        return merge(a, b) if self.versions == "siblings" else latest(a, b)
+        """What both together know. Where stamps decide, there is only one sibling."""
+        if self.versions == "siblings":
+            return merge(a, b)
+        siblings = [*a.siblings.values(), *b.siblings.values()]
+        if not siblings:
+            return a
+        return alone(max(siblings, key=lambda one: stamp_key(one.stamp)))
 
     @exercise(part=2, brief="merge what came in with what is held, and save it if that is news")
     def keep(self, key: str, incoming: Held) -> bool:
@@ -114,22 +124,30 @@ class RecordStore(Core):
         self.witness(incoming)
         held = self.held(key)
         merged = self.merged(held, incoming)
-        if merged == held:
+        if merged == held or (key not in self.records and self.is_expired(incoming)):
             return False
         self.save(RECORD + key, pack(merged))
         self.take(key, merged)
         return True
 
+    @exercise(part=5, brief="keep a record for another node: merged with its hint, and saved")
     def keep_hint(self, home: NodeId, key: str, incoming: Held) -> None:
         """Takes a record in for a node that could not be reached (4.6)."""
         self.witness(incoming)
         before = self.hints.get(key, {}).get(home)
         held = unpack(before.record) if before else Versions[pb.Sibling]({}, {})
-        since_ms = before.since_ms if before else self.now.wall_ms
-        record = pack(self.merged(held, incoming))
-        hint = pb.Hint(home=home, key=key, record=record, since_ms=since_ms)
-        self.hints.setdefault(key, {})[home] = hint
+        merged = self.merged(held, incoming)
+        if before and merged == held:
+            return
+        # The time counts from the latest write: each is kept as long as was promised.
+        hint = pb.Hint(home=home, key=key, record=pack(merged), since_ms=self.now.wall_ms)
+        self.put_hint(hint)
         self.save(f"{HINT}{home}/{key}", hint)
+
+    def put_hint(self, hint: pb.Hint) -> None:
+        """In memory, under its key and under its home."""
+        self.hints.setdefault(hint.key, {})[hint.home] = hint
+        self.hinted.setdefault(hint.home, {})[hint.key] = None
 
     def drop(self, key: str) -> None:
         """A record is not this node's to keep any more."""
@@ -139,13 +157,16 @@ class RecordStore(Core):
 
     def drop_hint(self, home: NodeId, key: str) -> None:
         """A hint was delivered, or is too old."""
-        hints = self.hints[key]
+        hints, keys = self.hints[key], self.hinted[home]
         self.forgot(unpack(hints.pop(home).record))
+        del keys[key]
         if not hints:
             del self.hints[key]
+        if not keys:
+            del self.hinted[home]
         self.save(f"{HINT}{home}/{key}", pb.Hint())
 
-    @exercise(part=3, brief="take a new life when a record is dropped in which we named writes")
+    @exercise(part=5, brief="take a new life when a record is dropped in which we named writes")
     def forgot(self, held: Held) -> None:
         """What this node named in a record, it must remember as long as it names writes of that
         key: the context of a later dot would cover the earlier one, which nobody overwrote. So it
@@ -187,6 +208,7 @@ class RecordStore(Core):
             value=value, deleted=deleted, deleted_at_ms=deleted_at_ms, stamp=self.stamp()
         )
 
+    @exercise(part=3, brief="a stamp greater than all that were seen, or just what the clock says")
     def stamp(self) -> pb.Stamp:
         """Later than all that this node has seen; by a bare wall clock, as late as that says."""
         time, logical = self.now.wall_ms, 0
@@ -218,15 +240,26 @@ class RecordStore(Core):
     def collect_tombstones(self) -> None:
         """Drops records of which nothing but old tombstones is left. A replica that was away for
         longer than the grace period still has the value, and brings it back."""
-        oldest_ms = self.now.wall_ms - self.tombstone_grace_ms
         for key in list(self.tombstones):
-            siblings = self.held(key).siblings.values()
-            if all(one.deleted_at_ms <= oldest_ms for one in siblings):
-                # No new life: all that we ever named here was overwritten by the tombstones.
-                self.save(RECORD + key, pb.Record())
-                self.take(key, Versions({}, {}))
-                self.note("dropped_tombstone", key=key)
+            self.collect(key)
         self.watch_tombstones()
+
+    def collect(self, key: str) -> None:
+        """Drops a record if nothing but old tombstones is left of it."""
+        if key in self.tombstones and self.is_expired(self.held(key)):
+            # No new life: all that we ever named here was overwritten by the tombstones.
+            self.save(RECORD + key, pb.Record())
+            self.take(key, Versions({}, {}))
+            self.note("dropped_tombstone", key=key)
+
+    @exercise(part=4, brief="is there nothing but tombstones, all older than the grace period?")
+    def is_expired(self, held: Held) -> bool:
+        """Nothing but tombstones, and all past their time. Who dropped them does not take them
+        again from one who has yet to: they would go to and fro for ever."""
+        if not self.tombstone_grace_ms or not held.siblings:
+            return False
+        oldest_ms = self.now.wall_ms - self.tombstone_grace_ms
+        return all(one.deleted and one.deleted_at_ms <= oldest_ms for one in held.siblings.values())
 
     # ----------------------------------------------------------------------------- for later layers
 

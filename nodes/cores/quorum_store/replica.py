@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nodes.core import Caller, handles
+from nodes.core import Caller, exercise, handles
 from nodes.cores.quorum_store.records import RecordStore
 from nodes.cores.quorum_store.wire import pack, unpack, unpack_context
 from protos import node_pb2 as node
@@ -40,6 +40,7 @@ class Replica(RecordStore):
     def fetch_request(self, request: pb.FetchRequest, caller: Caller) -> pb.FetchResponse:
         return self.fetch(request.key)
 
+    @exercise(part=4, brief="say what is known of a key, or that this cannot be told")
     def fetch(self, key: str) -> pb.FetchResponse:
         """What this node knows of a key; a node that lost its disk would say "nothing" of writes
         that it acknowledged, so it says that it cannot tell."""

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from nodes.core import Call, Env, NodeId, Started
+from nodes.core import Call, Env, NodeId, Started, exercise
 from nodes.cores.quorum_store.replica import Replica
 from nodes.parts.hash_ring import HashRing
+from nodes.parts.merkle import digest_of
 from protos import quorum_store_pb2 as pb
 
 RING = "ring"
@@ -30,6 +31,11 @@ class Owner:
     other: bool
 
 
+def in_between(entry: pb.RingEntry) -> bool:
+    """The node is coming or going."""
+    return entry.membership not in (pb.MEMBER, pb.OUTSIDE)
+
+
 class RingView(Replica):
     """The ring as this node knows it."""
 
@@ -44,7 +50,7 @@ class RingView(Replica):
         everyone = sorted((env.node_id, *env.peers), key=lambda node: (len(node), node))
         for node in everyone[: env.number("members") or len(everyone)]:
             self.entries[node] = pb.RingEntry(node=node, membership=pb.MEMBER, version=1)
-        self.redraw()
+        self.draw()
 
     def on_start(self, started: Started) -> None:
         saved = started.slots.get(RING)
@@ -55,11 +61,15 @@ class RingView(Replica):
 
     def redraw(self) -> None:
         """The entries have changed."""
-        entries = sorted(self.entries.values(), key=lambda entry: entry.node)
+        self.draw()
+        self.on_ring_changed()
+
+    def draw(self) -> None:
+        """Both rings anew, from the entries."""
         self.read_ring = self.ring_of(READ_FROM)
         self.other_ring = self.ring_of(OTHERWISE)
-        self.changing = any(entry.membership not in (pb.MEMBER, pb.OUTSIDE) for entry in entries)
-        self.on_ring_changed()
+        self.changing = any(map(in_between, self.entries.values()))
+        self.ring_digest = digest_of(RING, self.ring().SerializeToString(deterministic=True))
 
     def ring_of(self, memberships: tuple[pb.Membership, ...]) -> HashRing:
         """The ring of those that are in it by this reading."""
@@ -68,20 +78,38 @@ class RingView(Replica):
 
     # --------------------------------------------------------------------------------------- owners
 
+    @exercise(part=1, brief="go clockwise from the key, and take each node once")
+    def preference_list(self, ring: HashRing, key: str) -> list[NodeId]:
+        """The first nodes that one meets on a ring, as many as a key has replicas. A node has many
+        tokens, so that it is met more than once (4.3)."""
+        found: list[NodeId] = []
+        for node in ring.clockwise(key):
+            if len(found) == self.replication:
+                break
+            if node not in found:
+                found.append(node)
+        return found
+
+    @exercise(part=1, brief="who shall have the key: by the ring to read by, and by the other")
     def owners(self, key: str) -> list[Owner]:
         """Who shall have a key, in the order of the preference list; while the ring changes, the
         owners by the other reading follow."""
-        read = self.read_ring.preference_list(key, self.replication)
+        read = self.preference_list(self.read_ring, key)
         if not self.changing:
             return [Owner(node, read=True, other=True) for node in read]
-        other = self.other_ring.preference_list(key, self.replication)
+        other = self.preference_list(self.other_ring, key)
         found = [Owner(node, read=True, other=node in other) for node in read]
         return found + [Owner(node, read=False, other=True) for node in other if node not in read]
 
     def owns(self, node: NodeId, key: str) -> bool:
         """By either reading."""
-        return any(owner.node == node for owner in self.owners(key))
+        return node in self.owner_ids(key)
 
+    def owner_ids(self, key: str) -> list[NodeId]:
+        """The owners by either reading."""
+        return [owner.node for owner in self.owners(key)]
+
+    @exercise(part=1, brief="who stands in: no owner, and nobody who seems to be down")
     def fallbacks(self, key: str) -> Iterator[NodeId]:
         """Those that stand in, in this order: the next on the ring that do not seem to be down."""
         owners = {owner.node for owner in self.owners(key)}
@@ -93,6 +121,10 @@ class RingView(Replica):
         """Everyone who takes part in the ring, in whatever phase."""
         entries = self.entries.values()
         return sorted(one.node for one in entries if one.membership != pb.OUTSIDE)
+
+    def other_members(self) -> list[NodeId]:
+        """The same without this node."""
+        return [node for node in self.members() if node != self.env.node_id]
 
     # ------------------------------------------------------------------------------------ suspicion
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from google.protobuf.message import Message
 
 from nodes.core import Caller, handles
+from nodes.cores.quorum_store.membership import Members
 from nodes.cores.quorum_store.wire import pack
-from nodes.cores.quorum_store.writes import Writes
 from protos import quorum_store_pb2 as pb
 
 
-class QuorumStore(Writes):
+class QuorumStore(Members):
     """A leaderless key-value store: any node coordinates, and quorums overlap."""
 
     @handles(pb.InspectRequest)
@@ -39,4 +39,10 @@ class QuorumStore(Writes):
             coordinated_reads=self.coordinated_reads,
             coordinated_writes=self.coordinated_writes,
             repaired=self.repaired,
+            handed_off=self.handed_off,
+            exchanged_bytes=self.exchanged_bytes,
+            exchanged_records=self.exchanged_records,
+            rounds=self.rounds,
+            transferred=self.transferred,
+            shared={peer: tree.root for peer, tree in self.trees.items()},
         )

@@ -46,14 +46,6 @@ def alone(sibling: pb.Sibling) -> Versions[pb.Sibling]:
     return Versions({(sibling.dot.actor, sibling.dot.counter): sibling}, {})
 
 
-def latest(a: Versions[pb.Sibling], b: Versions[pb.Sibling]) -> Versions[pb.Sibling]:
-    """The last writer wins: of all siblings only the one with the greatest stamp."""
-    siblings = [*a.siblings.values(), *b.siblings.values()]
-    if not siblings:
-        return a
-    return alone(max(siblings, key=lambda one: stamp_key(one.stamp)))
-
-
 def without_values(record: pb.Record) -> pb.Record:
     """For those who want to know which versions there are, not what is in them."""
     bare = pb.Record()

@@ -8,7 +8,7 @@ from enum import Enum, auto
 from google.protobuf.message import Message
 
 from nodes.core import Caller, Env, NodeId, exercise, handles, on_response
-from nodes.cores.quorum_store.coordinator import Asked, Operation, Target
+from nodes.cores.quorum_store.operation import Asked, Operation, Target
 from nodes.cores.quorum_store.reads import Reads
 from nodes.cores.quorum_store.records import Held, seen
 from nodes.cores.quorum_store.wire import alone, pack, pack_context, unpack, unpack_context
@@ -51,15 +51,15 @@ class Put(Operation):
         record = pack(self.record)
         return pb.StoreRequest(operation=self.id, key=self.key, record=record, home=target.home)
 
-    def start(self) -> None:
-        """Asks the first replicas."""
+    def ask_more(self) -> None:
+        """See Operation.ask_more."""
         if self.phase is Phase.TAG:
-            self.ask_enough(self.store.read_quorum)
-        elif self.phase is Phase.MINT:
+            self.ask_enough(self.store.read_quorum, reads=True)
+        elif self.phase is Phase.STORE:
+            self.ask_enough(self.needed, reads=False)
+        elif not self.count(Asked.WAITING):
             # One at a time: two replicas would make two versions of it.
             self.ask_another()
-        else:
-            self.ask_enough(self.needed)
 
     def proceed(self) -> None:
         """See Operation.proceed."""
@@ -82,7 +82,7 @@ class Put(Operation):
             self.store.number(self)
             self.targets = self.store.targets_of(self.key, reads=False)
         self.record, self.phase = record, Phase.STORE
-        self.ask_enough(self.needed)
+        self.ask_more()
         if not self.answered:
             self.proceed()
 
@@ -102,16 +102,13 @@ class Put(Operation):
             self.store.close(self)
 
     def give_up(self, reason: str) -> None:
-        """What one replica took may be found by a later read: only a write that was sent to nobody
-        is certain not to have happened."""
+        """The client hears that it failed, or that nobody can tell."""
         reason = f"{reason}: {self.count(Asked.ANSWERED)} of {self.needed} that are needed"
         response = pb.PutResponse(answers=self.answers())
-        if self.phase is Phase.TAG or not any(
-            target.state is not Asked.NOT_YET for target in self.targets
-        ):
-            response.refused.reason = reason
-        else:
+        if self.store.may_have_happened(self):
             response.outcome_unknown.reason = reason
+        else:
+            response.refused.reason = reason
         self.store.finish(self, response)
         self.store.close(self)
 
@@ -135,10 +132,18 @@ class Writes(Reads):
         operation.context = unpack_context(request.context)
         self.begin(operation, reads=False)
         self.give_version(operation)
-        operation.start()
+        operation.ask_more()
         if not operation.answered and operation.hopeless():
             operation.give_up("too few replicas in the ring")
         return None
+
+    @exercise(part=2, brief="a write has failed: could a read find it all the same?")
+    def may_have_happened(self, operation: Put) -> bool:
+        """What one replica took may be found by a later read: only a write that was sent to nobody
+        is certain not to have happened."""
+        if operation.phase is Phase.TAG:
+            return False
+        return any(target.state is not Asked.NOT_YET for target in operation.targets)
 
     @exercise(part=3, brief="where a write gets its version: from a replica, a clock, or a quorum")
     def give_version(self, operation: Put) -> None:

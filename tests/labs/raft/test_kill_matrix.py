@@ -63,6 +63,7 @@ CAUGHT_BY = {
     "campaigns-without-asking": Catch("lost-leader-is-replaced", "starts no election"),
     "longest-log-wins": Catch("longer-log-of-earlier-term-cannot-win", "leader completeness"),
     "leads-with-one-vote": Catch("split-votes-are-settled", "one leader a term", "election safety"),
+    "needs-every-vote": Catch("any-majority-elects", "one leader that all follow"),
     "never-campaigns-twice": Catch("split-votes-are-settled", "one leader"),
     "backs-up-by-one": Catch("conflicts-cost-one-probe-a-term", "at most 6 times"),
     "matches-by-index": Catch(
@@ -77,9 +78,12 @@ CAUGHT_BY = {
     ),
     "sends-again-what-is-under-way": Catch("each-entry-travels-once", "bytes"),
     "answers-every-answer": Catch("few-calls-are-needed", "calls"),
+    "sends-no-heartbeats": Catch("one-leader-is-elected", "for as long as nothing fails"),
+    "one-entry-a-call": Catch("concurrent-writes-share-calls", "calls"),
     "sends-with-heartbeats-only": Catch("writes-wait-for-no-heartbeat", "heartbeat interval"),
     "truncates-in-memory-only": Catch("deposed-leaders-entries-vanish", "disk"),
     "applies-log-on-start": Catch("longer-log-of-earlier-term-cannot-win", "commit"),
+    "drops-last-entry-on-start": Catch("restarts-lose-nothing", "leader completeness"),
     "never-snapshots": Catch("logs-stay-short", "entries"),
     "snapshot-not-saved": Catch("second-restart-loses-nothing", "does not hold"),
     "collects-every-chunk": Catch("lagging-follower-gets-snapshot-with-lost-calls", "same log"),
@@ -105,6 +109,34 @@ CAUGHT_BY = {
     "keeps-truncated-configuration": Catch("changes-survive-crashing-leaders", "voters"),
 }
 
+# Where else they show: a check that is about none of them alone still has to catch one.
+CAUGHT_AS_WELL = (
+    ("ack-before-majority", Catch("lost-leaders-stop-commits", "without a majority")),
+    ("forgets-lost-calls", Catch("returning-follower-catches-up", "applied the same log")),
+    ("truncates-in-memory-only", Catch("long-conflicts-are-repaired", "disk")),
+    (
+        "counts-whole-log",
+        Catch("crashing-leaders-lose-nothing", "majority holds", "applied the same log"),
+    ),
+    (
+        "truncate-on-every-heartbeat",
+        Catch("crashing-leaders-with-lost-calls-lose-nothing", "committed", "applied the same log"),
+    ),
+    ("ack-before-majority", Catch("churn-loses-nothing", "was acknowledged", "reads see")),
+    (
+        "forgets-lost-calls",
+        Catch(
+            "churn-with-lost-calls-loses-nothing", "applied the same log", "appends acknowledged"
+        ),
+    ),
+    ("snapshot-not-saved", Catch("all-restart-from-snapshots", "does not hold")),
+    ("reads-without-proof", Catch("paused-leader-serves-no-stale-reads", "no old value")),
+    ("read-from-follower", Catch("concurrent-clients-are-linearizable", "reads see", "no read")),
+    ("ack-before-majority", Catch("shifting-partitions-lose-nothing", "was acknowledged", "reads")),
+    ("snapshot-without-state", Catch("everything-at-once-loses-nothing", "same everywhere")),
+)
+CATCHES = (*CAUGHT_BY.items(), *CAUGHT_AS_WELL)
+
 
 def first_failure(judge: Judge, mutant: str, check_id: str, first_seed: int) -> str:
     """What a normal grade says about a planted bug; nothing when every schedule passes."""
@@ -117,12 +149,13 @@ def first_failure(judge: Judge, mutant: str, check_id: str, first_seed: int) -> 
     return ""
 
 
-@pytest.mark.parametrize("mutant", CAUGHT_BY)
-def test_a_planted_bug_is_caught_again_and_again(mutant: str) -> None:
+@pytest.mark.parametrize(
+    ("mutant", "catch"), CATCHES, ids=[f"{mutant}-{catch.check}" for mutant, catch in CATCHES]
+)
+def test_a_planted_bug_is_caught_again_and_again(mutant: str, catch: Catch) -> None:
     """Whichever seeds a grade takes, the check that is about the bug fails, and says why."""
     with Judge(COURSE) as judge:
         for repeat in range(REPEATS if is_full() else 1):
-            catch = CAUGHT_BY[mutant]
             said = first_failure(judge, mutant, catch.check, 1 + repeat * SEEDS_APART)
             assert catch.named_in(said), f"repeat {repeat}: {said or 'not caught'}"
 
@@ -133,6 +166,12 @@ def test_every_planted_bug_has_its_check() -> None:
     assert len(CAUGHT_BY) >= 25
     parts = {COURSE.check(catch.check).part for catch in CAUGHT_BY.values()}
     assert parts == {part.number for part in COURSE.parts}
+
+
+def test_every_check_catches_a_planted_bug() -> None:
+    """A check that catches none would be no check."""
+    assert {catch.check for _, catch in CATCHES} == {check.id for check in COURSE.checks}
+    assert all(catch.words for _, catch in CATCHES)
 
 
 def test_a_matrix_tells_caught_from_missed() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from labs.kit.check import Failed
+from labs.kit.grading.scenario import sim_options
 from labs.raft.mutants.elections import (
     LongestLogWins,
     VotedForNotPersisted,
@@ -47,7 +48,6 @@ from labs.raft.mutants.service import (
 )
 from labs.raft.mutants.snapshots import NeverSnapshots
 from labs.raft.scenarios import SCENARIOS, SIM_SCENARIOS, Scenario
-from labs.raft.scenarios.table import sim_options
 from nodes.cores.raft import Raft
 from nodes.sim.cluster import simulate
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from labs.kit.grading.scenario import sim_options
 from labs.raft.invariants import invariants
 from labs.raft.scenarios import SCENARIOS, SIM_SCENARIOS, Scenario
-from labs.raft.scenarios.table import sim_options
 from nodes.sim.cluster import simulate
 from tests.support.seeds import share_of_clusters
 

@@ -1,0 +1,1 @@
+"""The quorum lab: a store without a leader."""
