@@ -113,7 +113,7 @@ class OperateResponse(_message.Message):
     def __init__(self, saga: _Optional[_Union[Saga, _Mapping]] = ..., refused: _Optional[_Union[_node_pb2.Refused, _Mapping]] = ..., outcome_unknown: _Optional[_Union[_node_pb2.OutcomeUnknown, _Mapping]] = ...) -> None: ...
 
 class Saga(_message.Message):
-    __slots__ = ("order", "status", "step", "done", "undone", "attempts", "reason", "before_stuck", "skipped")
+    __slots__ = ("order", "status", "step", "done", "undone", "attempts", "reason", "before_stuck", "skipped", "stuck_because")
     ORDER_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     STEP_FIELD_NUMBER: _ClassVar[int]
@@ -123,6 +123,7 @@ class Saga(_message.Message):
     REASON_FIELD_NUMBER: _ClassVar[int]
     BEFORE_STUCK_FIELD_NUMBER: _ClassVar[int]
     SKIPPED_FIELD_NUMBER: _ClassVar[int]
+    STUCK_BECAUSE_FIELD_NUMBER: _ClassVar[int]
     order: Order
     status: Status
     step: Step
@@ -132,7 +133,8 @@ class Saga(_message.Message):
     reason: str
     before_stuck: Status
     skipped: _containers.RepeatedScalarFieldContainer[Step]
-    def __init__(self, order: _Optional[_Union[Order, _Mapping]] = ..., status: _Optional[_Union[Status, str]] = ..., step: _Optional[_Union[Step, str]] = ..., done: _Optional[_Iterable[_Union[Step, str]]] = ..., undone: _Optional[_Iterable[_Union[Step, str]]] = ..., attempts: _Optional[int] = ..., reason: _Optional[str] = ..., before_stuck: _Optional[_Union[Status, str]] = ..., skipped: _Optional[_Iterable[_Union[Step, str]]] = ...) -> None: ...
+    stuck_because: str
+    def __init__(self, order: _Optional[_Union[Order, _Mapping]] = ..., status: _Optional[_Union[Status, str]] = ..., step: _Optional[_Union[Step, str]] = ..., done: _Optional[_Iterable[_Union[Step, str]]] = ..., undone: _Optional[_Iterable[_Union[Step, str]]] = ..., attempts: _Optional[int] = ..., reason: _Optional[str] = ..., before_stuck: _Optional[_Union[Status, str]] = ..., skipped: _Optional[_Iterable[_Union[Step, str]]] = ..., stuck_because: _Optional[str] = ...) -> None: ...
 
 class DoRequest(_message.Message):
     __slots__ = ("step", "compensation", "order", "key")
@@ -284,9 +286,9 @@ class Request(_message.Message):
     __slots__ = ("result", "reason")
     RESULT_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
-    result: int
+    result: DoResponse.Result
     reason: str
-    def __init__(self, result: _Optional[int] = ..., reason: _Optional[str] = ...) -> None: ...
+    def __init__(self, result: _Optional[_Union[DoResponse.Result, str]] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class Outbox(_message.Message):
     __slots__ = ("event",)
@@ -307,7 +309,7 @@ class Counter(_message.Message):
     def __init__(self, value: _Optional[int] = ...) -> None: ...
 
 class SagaView(_message.Message):
-    __slots__ = ("role", "sagas", "ended", "stock", "accounts", "capacity_left", "reservations", "charges", "shipments", "taken", "outbox", "log", "offset", "effects", "repetitions", "messages")
+    __slots__ = ("role", "sagas", "ended", "stock", "accounts", "capacity_left", "reservations", "charges", "shipments", "taken", "held", "sold", "booked", "outbox", "log", "offset", "effects", "repetitions", "messages")
     class EndedEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -350,6 +352,20 @@ class SagaView(_message.Message):
         key: str
         value: str
         def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    class HeldEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    class SoldEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
     ROLE_FIELD_NUMBER: _ClassVar[int]
     SAGAS_FIELD_NUMBER: _ClassVar[int]
     ENDED_FIELD_NUMBER: _ClassVar[int]
@@ -360,6 +376,9 @@ class SagaView(_message.Message):
     CHARGES_FIELD_NUMBER: _ClassVar[int]
     SHIPMENTS_FIELD_NUMBER: _ClassVar[int]
     TAKEN_FIELD_NUMBER: _ClassVar[int]
+    HELD_FIELD_NUMBER: _ClassVar[int]
+    SOLD_FIELD_NUMBER: _ClassVar[int]
+    BOOKED_FIELD_NUMBER: _ClassVar[int]
     OUTBOX_FIELD_NUMBER: _ClassVar[int]
     LOG_FIELD_NUMBER: _ClassVar[int]
     OFFSET_FIELD_NUMBER: _ClassVar[int]
@@ -376,10 +395,13 @@ class SagaView(_message.Message):
     charges: _containers.ScalarMap[str, str]
     shipments: _containers.ScalarMap[str, str]
     taken: int
+    held: _containers.ScalarMap[str, int]
+    sold: _containers.ScalarMap[str, int]
+    booked: int
     outbox: int
     log: int
     offset: int
     effects: int
     repetitions: int
     messages: int
-    def __init__(self, role: _Optional[str] = ..., sagas: _Optional[_Iterable[_Union[Saga, _Mapping]]] = ..., ended: _Optional[_Mapping[str, Status]] = ..., stock: _Optional[_Mapping[str, int]] = ..., accounts: _Optional[_Mapping[str, int]] = ..., capacity_left: _Optional[int] = ..., reservations: _Optional[_Mapping[str, str]] = ..., charges: _Optional[_Mapping[str, str]] = ..., shipments: _Optional[_Mapping[str, str]] = ..., taken: _Optional[int] = ..., outbox: _Optional[int] = ..., log: _Optional[int] = ..., offset: _Optional[int] = ..., effects: _Optional[int] = ..., repetitions: _Optional[int] = ..., messages: _Optional[int] = ...) -> None: ...
+    def __init__(self, role: _Optional[str] = ..., sagas: _Optional[_Iterable[_Union[Saga, _Mapping]]] = ..., ended: _Optional[_Mapping[str, Status]] = ..., stock: _Optional[_Mapping[str, int]] = ..., accounts: _Optional[_Mapping[str, int]] = ..., capacity_left: _Optional[int] = ..., reservations: _Optional[_Mapping[str, str]] = ..., charges: _Optional[_Mapping[str, str]] = ..., shipments: _Optional[_Mapping[str, str]] = ..., taken: _Optional[int] = ..., held: _Optional[_Mapping[str, int]] = ..., sold: _Optional[_Mapping[str, int]] = ..., booked: _Optional[int] = ..., outbox: _Optional[int] = ..., log: _Optional[int] = ..., offset: _Optional[int] = ..., effects: _Optional[int] = ..., repetitions: _Optional[int] = ..., messages: _Optional[int] = ...) -> None: ...

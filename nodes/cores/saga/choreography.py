@@ -3,21 +3,24 @@
 An effect and its event are two things, in two places. With an outbox the event is written in the
 same local transaction, and sent from there until the log has it. Without, a crash between the two
 loses the event, or tells of something that never happened. The log may deliver twice: an inbox in
-the same transaction as the effect knows what was taken before.
+the same transaction as the effect knows what was taken before. Nobody asks a service again, so
+what cannot be done now is declined.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from google.protobuf.message import Message
 
-from nodes.core import Caller, Env, NodeId, Started, exercise, handles, on_response, on_timer
-from nodes.cores.saga.orchestrator import SAGAS, Orchestrator
-from nodes.cores.saga.services import Rows
+from nodes.core import Call, Caller, Env, NodeId, Started, exercise, handles, on_response, on_timer
+from nodes.cores.saga.orchestrator import OVER, SAGAS, Orchestrator
+from nodes.cores.saga.services import Rows, Work
 from protos import saga_pb2 as pb
 
 LOG = "events"
-NUMBER = "numbers/outbox"
 OFFSET = "offsets/log"
+POLL_MAX = 50
 Kind = pb.Event
 
 # What a service does at an event: the step, whether it is undone, and the events of its outcomes.
@@ -63,7 +66,7 @@ class Choreography(Orchestrator):
         self.outbox: dict[str, pb.Event] = {}
         self.seen: dict[str, None] = {}  # the inbox
         self.offset = 0
-        self.number = 0
+        self.relaying = False
         self.polling = False
 
     def load(self, table: str, key: str, row: Message) -> None:
@@ -75,8 +78,6 @@ class Choreography(Orchestrator):
                 self.seen[key] = None
             case pb.Counter() if table == "offsets":
                 self.offset = row.value
-            case pb.Counter() if table == "numbers":
-                self.number = row.value
 
     def on_start(self, started: Started) -> None:
         log = started.logs.get(LOG)
@@ -84,7 +85,7 @@ class Choreography(Orchestrator):
             [entry for entry in log.entries if isinstance(entry, pb.Event)] if log else []
         )
         super().on_start(started)
-        if self.choreographed:
+        if self.choreographed and not self.lost_disk:
             self.set_timer("poll", self.env.rng.randint(1, self.poll_ms))
             self.relay()
 
@@ -97,13 +98,14 @@ class Choreography(Orchestrator):
 
     @handles(pb.PublishRequest)
     def publish(self, request: pb.PublishRequest, caller: Caller) -> pb.PublishResponse:
-        return pb.PublishResponse(offset=self.put_into_log(request.event))
+        self.put_into_log(request.event)
+        return pb.PublishResponse(offset=len(self.entries))
 
-    def put_into_log(self, event: pb.Event) -> int:
+    def put_into_log(self, event: pb.Event) -> None:
         """Adds an event at the end; one that is sent again is there again."""
         self.entries.append(event)
         self.append(LOG, len(self.entries), [event])
-        return len(self.entries)
+        self.crash_point("event-in-log")
 
     @handles(pb.PollRequest)
     def poll(self, request: pb.PollRequest, caller: Caller) -> pb.PollResponse:
@@ -113,9 +115,8 @@ class Choreography(Orchestrator):
     # ------------------------------------------------------------------------------------ producing
 
     def new_event(self, kind: Kind.Kind, order: pb.Order, reason: str = "") -> pb.Event:
-        """An event under the next number of this node."""
-        self.number += 1
-        name = f"{self.env.node_id}-{self.number}"
+        """An event; told again, it has the same name."""
+        name = f"{order.id}:{Kind.Kind.Name(kind).lower()}"
         return pb.Event(id=name, kind=kind, order=order, reason=reason)
 
     @exercise(
@@ -123,17 +124,17 @@ class Choreography(Orchestrator):
     )
     def emit(self, event: pb.Event, rows: Rows) -> None:
         """Makes the effect and its event happen, in the way of the setting."""
-        rows = {**rows, NUMBER: pb.Counter(value=self.number)}
         if self.events_by == "outbox":
             self.commit({**rows, f"outbox/{event.id}": pb.Outbox(event=event)})
-            self.relay()
+            self.send_event(event)
+            self.watch_outbox()
         elif self.events_by == "publish-before":
             self.send_event(event)
-            self.crash_point("published")
+            self.crash_point("event-sent")
             self.commit(rows)
         else:
             self.commit(rows)
-            self.crash_point("before-published")
+            self.crash_point("before-event-sent")
             self.send_event(event)
 
     def send_event(self, event: pb.Event) -> None:
@@ -147,15 +148,21 @@ class Choreography(Orchestrator):
             self.call(self.keeper, request, timeout_ms=self.call_timeout_ms)
 
     def relay(self) -> None:
-        """Sends what is in the outbox; what the log has taken is removed when it says so."""
+        """Sends all that is in the outbox."""
         for event in list(self.outbox.values()):
             self.send_event(event)
-        if self.outbox:
+        self.watch_outbox()
+
+    def watch_outbox(self) -> None:
+        """Looks again later, as long as there is something that the log may not have."""
+        if self.outbox and not self.relaying:
+            self.relaying = True
             self.set_timer("relay", self.call_timeout_ms)
 
     @on_timer("relay")
     def relay_again(self) -> None:
         """What was not acknowledged is sent again: the log may have it twice then."""
+        self.relaying = False
         self.relay()
 
     @on_response(pb.PublishRequest, pb.PublishResponse)
@@ -181,7 +188,7 @@ class Choreography(Orchestrator):
             self.take_events(self.entries[self.offset :])
         elif not self.polling:
             self.polling = True
-            request = pb.PollRequest(after=self.offset, limit=50)
+            request = pb.PollRequest(after=self.offset, limit=POLL_MAX)
             self.messages += 1
             self.call(self.keeper, request, timeout_ms=self.call_timeout_ms)
 
@@ -189,80 +196,85 @@ class Choreography(Orchestrator):
     def on_polled(self, peer: NodeId, request: pb.PollRequest, response: pb.PollResponse) -> None:
         self.messages += 1
         self.polling = False
-        if request.after == self.offset:
-            self.take_events(response.events)
+        self.take_events(response.events)
 
-    def take_events(self, events: object) -> None:
-        """One after the other, each once if there is an inbox."""
-        for event in list(events):  # type: ignore[call-overload]  # repeated fields are no lists
+    def on_call_failed(self, call: Call, reason: str) -> None:
+        super().on_call_failed(call, reason)
+        if isinstance(call.request, pb.PollRequest):
+            self.polling = False
+
+    def take_events(self, events: Iterable[pb.Event]) -> None:
+        """One after the other."""
+        for event in events:
             self.take_event(event)
 
     @exercise(part=5, brief="take an event in: once, however often the log has it")
     def take_event(self, event: pb.Event) -> None:
-        """Reacts; the offset, the inbox, the effect and its event are one transaction, as far as
-        the settings make them."""
-        offset = self.offset + 1
-        rows: Rows = {OFFSET: pb.Counter(value=offset)}
+        """Reacts. With an inbox, that the event was taken and what came of it are one transaction;
+        without, a crash between the two takes it again."""
+        taken: Rows = {OFFSET: pb.Counter(value=self.offset + 1)}
         if self.inbox and event.id in self.seen:
             self.repetitions += 1
-        else:
-            reacted = self.react(event)
-            if self.inbox:
-                rows[f"inbox/{event.id}"] = pb.Inbox(offset=offset)
-            if reacted is not None:
-                produced, effect = reacted
-                together = {**effect, **rows} if self.inbox else effect
-                if produced is not None:
-                    self.emit(produced, together)
-                else:
-                    self.commit(together)
-                if self.inbox:
-                    return
-        self.commit(rows)
+            self.write(taken)
+            return
+        if self.inbox:
+            taken[f"inbox/{event.id}"] = pb.Inbox(offset=self.offset + 1)
+        reacted = self.react(event)
+        if reacted is None:
+            self.follow(event, taken)
+            return
+        request, work, produced = reacted
+        together = {**work.rows, **taken} if self.inbox else work.rows
+        if produced is not None:
+            self.emit(produced, together)
+        elif together:
+            self.commit(together)
+        self.tell(request, work)
+        if not self.inbox:
+            self.write(taken)
 
-    def react(self, event: pb.Event) -> tuple[pb.Event | None, Rows] | None:
-        """What this service does at an event: the event that tells of it, and the effect."""
-        if self.env.node_id == self.keeper:
-            return self.record(event)
+    def react(self, event: pb.Event) -> tuple[pb.DoRequest, Work, pb.Event | None] | None:
+        """What this service does at an event, what that comes to, and the event that tells of it;
+        None when the event is nothing to it."""
         reaction = REACTIONS.get((self.role, event.kind))
         if reaction is None:
             return None
         step, back, done, refused = reaction
-        direction = "undo" if back else "do"
-        name = pb.Step.Name(step).lower()
-        key = f"{event.order.id}:{name}:{direction}" if self.idempotent else ""
-        request = pb.DoRequest(step=step, compensation=back, order=event.order, key=key)
+        request = self.request_for(event.order, step, back=back)
         work = self.work(request)
-        if work.repeated:
-            return None
         kind = done if work.result == pb.DoResponse.DONE else refused
-        if kind == Kind.NONE:
-            return None, work.rows
-        return self.new_event(kind, event.order, work.reason), work.rows
+        produced = None if kind == Kind.NONE else self.new_event(kind, event.order, work.reason)
+        return request, work, produced
 
-    def record(self, event: pb.Event) -> tuple[None, Rows] | None:
-        """The orders' service follows what happens, and does nothing about it."""
+    def follow(self, event: pb.Event, taken: Rows) -> None:
+        """Nothing is to be done; the orders' service keeps account of what others did."""
         saga = self.sagas.get(event.order.id)
-        if saga is None:
-            return None
-        if event.kind in STEPS_DONE:
-            saga.done.append(STEPS_DONE[event.kind])
-        if event.kind in STEPS_UNDONE:
-            saga.undone.append(STEPS_UNDONE[event.kind])
+        if saga is None or saga.status in OVER:
+            self.write(taken)
+            return
+        self.record(event, saga)
+        self.write({SAGAS + saga.order.id: saga, **taken})
+        if saga.status in OVER:
+            self.note("ended", order=saga.order.id, status=pb.Status.Name(saga.status).lower())
+            self.tell_clients(saga)
+
+    def record(self, event: pb.Event, saga: pb.Saga) -> None:
+        """What an event says of its order."""
+        step_done, step_undone = STEPS_DONE.get(event.kind), STEPS_UNDONE.get(event.kind)
+        if step_done is not None and step_done not in saga.done:
+            saga.done.append(step_done)
+        if step_undone is not None and step_undone not in saga.undone:
+            saga.undone.append(step_undone)
         if event.kind in (Kind.STOCK_DECLINED, Kind.PAYMENT_DECLINED, Kind.SHIPMENT_DECLINED):
             saga.status, saga.reason = pb.COMPENSATING, event.reason
+            self.note("turned_back", order=saga.order.id, reason=event.reason)
         if event.kind in (Kind.STOCK_DECLINED, Kind.STOCK_RELEASED):
             saga.status = pb.COMPENSATED
         elif event.kind == Kind.STOCK_CONFIRMED:
             saga.status = pb.COMPLETED
-        if saga.status in (pb.COMPENSATED, pb.COMPLETED):
-            self.note("ended", order=saga.order.id, status=pb.Status.Name(saga.status).lower())
-            self.tell_clients(saga)
-        return None, {SAGAS + event.order.id: saga}
 
-    def place_by_events(self, order: pb.Order, caller: Caller) -> None:
+    def place_by_events(self, order: pb.Order) -> None:
         """A new order: the event that tells of it starts everything."""
         saga = pb.Saga(order=order, status=pb.RUNNING)
-        self.of(saga).callers.append(caller)
         self.note("placed", order=order.id)
         self.emit(self.new_event(Kind.ORDER_PLACED, order), {SAGAS + order.id: saga})

@@ -26,9 +26,7 @@ SAGAS = "sagas/"
 class Volatile:
     """What is not worth logging of a saga."""
 
-    attempts: int = 0
     retry_at_ms: int | None = None
-    calling: bool = False
     callers: list[Caller] = field(default_factory=list)
 
 
@@ -73,11 +71,10 @@ class Orchestrator(Services):
         self.save(SAGAS + saga.order.id, saga)
         self.crash_point("saga-logged")
 
-    def begin(self, order: pb.Order, caller: Caller) -> None:
+    def begin(self, order: pb.Order) -> None:
         """A new saga."""
         saga = pb.Saga(order=order, status=pb.RUNNING, step=PLAN[0])
         self.sagas[order.id] = saga
-        self.of(saga).callers.append(caller)
         self.note("placed", order=order.id)
         self.log(saga)
         self.take_step(saga)
@@ -86,21 +83,20 @@ class Orchestrator(Services):
 
     def take_step(self, saga: pb.Saga) -> None:
         """Asks the service for the step at hand, or for its compensation."""
-        self.of(saga).calling = True
         self.of(saga).retry_at_ms = None
         self.messages += 1
-        request = self.request_of(saga)
+        name, back = pb.Step.Name(saga.step).lower(), saga.status == pb.COMPENSATING
+        self.note("step", order=saga.order.id, step=name, undone=back, attempt=saga.attempts + 1)
+        request = self.request_for(saga.order, saga.step, back=back)
         self.call(self.place_of(saga.step), request, timeout_ms=self.call_timeout_ms)
         self.crash_point("step-sent")
 
     @exercise(part=2, brief="the same step of the same order always has the same key")
-    def request_of(self, saga: pb.Saga) -> pb.DoRequest:
-        """The step at hand as a request; its key names order, step and direction."""
-        compensation = saga.status == pb.COMPENSATING
-        direction = "undo" if compensation else "do"
-        name = pb.Step.Name(saga.step).lower()
-        key = f"{saga.order.id}:{name}:{direction}" if self.idempotent else ""
-        return pb.DoRequest(step=saga.step, compensation=compensation, order=saga.order, key=key)
+    def request_for(self, order: pb.Order, step: pb.Step, *, back: bool) -> pb.DoRequest:
+        """A step, or its compensation, as a request; its key names order, step and direction."""
+        name, direction = pb.Step.Name(step).lower(), "undo" if back else "do"
+        key = f"{order.id}:{name}:{direction}" if self.idempotent else ""
+        return pb.DoRequest(step=step, compensation=back, order=order, key=key)
 
     @on_response(pb.DoRequest, pb.DoResponse)
     def on_done(self, peer: NodeId, request: pb.DoRequest, response: pb.DoResponse) -> None:
@@ -108,7 +104,6 @@ class Orchestrator(Services):
         saga = self.awaited(request)
         if saga is None:
             return
-        self.of(saga).calling = False
         if response.result == pb.DoResponse.DONE:
             self.advance(saga, skipped=False)
         elif response.result == pb.DoResponse.DECLINED and saga.status == pb.RUNNING:
@@ -120,7 +115,6 @@ class Orchestrator(Services):
         if isinstance(call.request, pb.DoRequest):
             saga = self.awaited(call.request)
             if saga is not None:
-                self.of(saga).calling = False
                 self.try_again(saga, f"{call.peer} did not answer")
 
     def awaited(self, request: pb.DoRequest) -> pb.Saga | None:
@@ -134,7 +128,7 @@ class Orchestrator(Services):
     @exercise(part=3, brief="a step is done: log the next one and take it, or end")
     def advance(self, saga: pb.Saga, *, skipped: bool) -> None:
         """The step at hand is done, or an operator has seen to it."""
-        self.of(saga).attempts = 0
+        saga.attempts = 0
         if skipped:
             saga.skipped.append(saga.step)
         if saga.status == pb.RUNNING:
@@ -168,8 +162,7 @@ class Orchestrator(Services):
         """Compensates, the latest step first. `unsure`: the step at hand may have been done, so it
         is undone as if it was."""
         self.note("turned_back", order=saga.order.id, reason=reason)
-        saga.status, saga.reason = pb.COMPENSATING, reason
-        self.of(saga).attempts = 0
+        saga.status, saga.reason, saga.attempts = pb.COMPENSATING, reason, 0
         if not unsure:
             saga.step = self.to_undo(saga)
         if saga.step == pb.NO_STEP:
@@ -196,11 +189,12 @@ class Orchestrator(Services):
     def try_again(self, saga: pb.Saga, reason: str) -> None:
         """Nobody knows whether it was done. The same request may be sent again; after so many times
         the saga turns back, if it can."""
-        volatile = self.of(saga)
-        volatile.attempts += 1
-        if volatile.attempts < self.attempts_max:
-            wait_ms = min(self.backoff_ms_max, self.backoff_ms << (volatile.attempts - 1))
-            volatile.retry_at_ms = self.now.mono_ms + self.env.rng.randint(wait_ms // 2, wait_ms)
+        saga.attempts += 1
+        if saga.attempts < self.attempts_max:
+            wait_ms = min(self.backoff_ms_max, self.backoff_ms << (saga.attempts - 1))
+            self.of(saga).retry_at_ms = self.now.mono_ms + self.env.rng.randint(
+                wait_ms // 2, wait_ms
+            )
             self.watch()
         elif saga.status == pb.RUNNING and PIVOT not in saga.done:
             self.turn_back(saga, reason, unsure=True)
@@ -209,7 +203,7 @@ class Orchestrator(Services):
 
     def stick(self, saga: pb.Saga, reason: str) -> None:
         """It needs an operator: it is not over, and nothing says that it is."""
-        saga.before_stuck, saga.status, saga.reason = saga.status, pb.STUCK, reason
+        saga.before_stuck, saga.status, saga.stuck_because = saga.status, pb.STUCK, reason
         self.log(saga)
         self.note("stuck", order=saga.order.id, reason=reason)
         self.tell_clients(saga)
@@ -225,7 +219,6 @@ class Orchestrator(Services):
         """Those whose time has come."""
         for order, volatile in list(self.volatile.items()):
             if volatile.retry_at_ms is not None and volatile.retry_at_ms <= self.now.mono_ms:
-                volatile.retry_at_ms = None
                 self.take_step(self.sagas[order])
         self.watch()
 
@@ -236,15 +229,17 @@ class Orchestrator(Services):
         """Does it; or says why not."""
         if saga.status != pb.STUCK:
             return "it is not stuck"
+        if action == pb.OperateRequest.NONE:
+            return "it takes an action: retry, skip or compensate"
         if action == pb.OperateRequest.COMPENSATE and PIVOT in saga.done:
             return "it is past its pivot: it can only be brought to its end"
-        saga.status = saga.before_stuck
-        self.of(saga).attempts = 0
+        saga.status, saga.before_stuck = saga.before_stuck, pb.UNKNOWN
+        saga.attempts, saga.stuck_because = 0, ""
+        name = pb.OperateRequest.Action.Name(action).lower()
+        self.note("operated", order=saga.order.id, action=name)
         if action == pb.OperateRequest.SKIP:
             self.advance(saga, skipped=True)
-        elif action == pb.OperateRequest.COMPENSATE and saga.status == pb.RUNNING:
-            self.turn_back(saga, "an operator decided so", unsure=True)
-        else:
+        else:  # A saga that is stuck before its pivot is compensating by itself.
             self.log(saga)
             self.take_step(saga)
         return None

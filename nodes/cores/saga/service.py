@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from google.protobuf.message import Message
 
-from nodes.core import Call, Caller, handles
+from nodes.core import Caller, handles
 from nodes.cores.saga.choreography import Choreography
 from nodes.cores.saga.orchestrator import OVER
 from protos import node_pb2 as node
@@ -38,18 +40,14 @@ class OrderSaga(Choreography):
             return pb.PlaceResponse(refused=node.Refused(reason=reason))
         if saga is None:
             if self.choreographed:
-                self.place_by_events(order, caller)
+                self.place_by_events(order)
             else:
-                self.begin(order, caller)
-        elif request.wait and saga.status not in (*OVER, pb.STUCK):
+                self.begin(order)
+            saga = self.sagas[order.id]
+        if request.wait and saga.status not in (*OVER, pb.STUCK):
             self.of(saga).callers.append(caller)
-        else:
-            return pb.PlaceResponse(saga=saga)
-        if not request.wait:
-            accepted = self.sagas[order.id]
-            self.of(accepted).callers.remove(caller)
-            return pb.PlaceResponse(saga=accepted)
-        return None
+            return None
+        return pb.PlaceResponse(saga=saga)
 
     @handles(pb.StatusRequest)
     def status(self, request: pb.StatusRequest, caller: Caller) -> pb.StatusResponse:
@@ -73,25 +71,24 @@ class OrderSaga(Choreography):
             return pb.OperateResponse(refused=node.Refused(reason=problem))
         return pb.OperateResponse(saga=saga)
 
-    def on_call_failed(self, call: Call, reason: str) -> None:
-        super().on_call_failed(call, reason)
-        if isinstance(call.request, pb.PollRequest):
-            self.polling = False
-
     def view(self) -> Message:
-        latest = list(self.sagas.values())[-SHOWN_MAX:]
-        charges = self.charges.values()
+        under_way = [saga for saga in self.sagas.values() if saga.status not in OVER]
+        ended = [saga for saga in self.sagas.values() if saga.status in OVER][-SHOWN_MAX:]
+        charges, shipments = self.charges.values(), self.shipments.values()
         return pb.SagaView(
             role=self.role,
-            sagas=[saga for saga in latest if saga.status not in OVER],
-            ended={saga.order.id: saga.status for saga in latest if saga.status in OVER},
+            sagas=under_way,
+            ended={saga.order.id: saga.status for saga in ended},
             stock=self.stock,
             accounts=self.accounts,
             capacity_left=self.capacity_left,
-            reservations={key: one.state for key, one in self.reservations.items()},
-            charges={key: one.state for key, one in self.charges.items()},
-            shipments={key: one.state for key, one in self.shipments.items()},
+            reservations=states_of(self.reservations),
+            charges=states_of(self.charges),
+            shipments=states_of(self.shipments),
             taken=sum(one.amount for one in charges if one.state == "charged"),
+            held=self.reserved("pending"),
+            sold=self.reserved("confirmed"),
+            booked=sum(one.state == "booked" for one in shipments),
             outbox=len(self.outbox),
             log=len(self.entries),
             offset=self.offset,
@@ -99,3 +96,19 @@ class OrderSaga(Choreography):
             repetitions=self.repetitions,
             messages=self.messages,
         )
+
+    def reserved(self, state: str) -> dict[str, int]:
+        """How many of each item are in reservations of this state."""
+        counts: dict[str, int] = {}
+        for one in self.reservations.values():
+            if one.state == state:
+                counts[one.item] = counts.get(one.item, 0) + one.quantity
+        return counts
+
+
+def states_of(
+    rows: Mapping[str, pb.Reservation] | Mapping[str, pb.Charge] | Mapping[str, pb.Shipment],
+) -> dict[str, str]:
+    """The state of each of the latest."""
+    latest = list(rows)[-SHOWN_MAX:]
+    return {key: rows[key].state for key in latest}

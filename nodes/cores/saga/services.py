@@ -24,6 +24,7 @@ ITEMS = ("book", "lamp", "pen")
 CUSTOMERS = ("alice", "bob", "carol", "dave")
 PLACE_OF_STEP = {pb.RESERVE: 1, pb.CHARGE: 2, pb.SHIP: 3, pb.CONFIRM: 1}
 OPENED = "opened"
+LOST = "lost"  # the disk was wiped: nobody knows what was sold and charged
 SHIPPING = "shipping"
 
 Rows = dict[str, Message]
@@ -31,12 +32,14 @@ Rows = dict[str, Message]
 
 @dataclass(slots=True)
 class Work:
-    """What a step comes to: the response, and the rows that make it durable."""
+    """What a step comes to: the response, and the rows that make it durable. `effect`: it changes
+    something, and is not only remembered."""
 
     result: pb.DoResponse.Result
     reason: str = ""
     rows: Rows = field(default_factory=dict)
     repeated: bool = False
+    effect: bool = False
 
     def response(self) -> pb.DoResponse:
         """As it is sent."""
@@ -81,13 +84,11 @@ class Services(Core):
         for name, row in started.slots.items():
             table, _, key = name.partition("/")
             self.load(table, key, row)
-        self.lost_disk = started.amnesia
-        if OPENED not in started.slots and not self.lost_disk:
-            rows = self.opening()
-            for name, row in rows.items():
-                table, _, key = name.partition("/")
-                self.load(table, key, row)
-            self.save_all({**rows, OPENED: pb.Counter(value=1)})
+        self.lost_disk = started.amnesia or LOST in started.slots
+        if self.lost_disk:
+            self.write({LOST: pb.Counter(value=1)})
+        elif OPENED not in started.slots:
+            self.write({**self.opening(), OPENED: pb.Counter(value=1)})
 
     def load(self, table: str, key: str, row: Message) -> None:
         """Takes a row into memory."""
@@ -124,13 +125,17 @@ class Services(Core):
         return {}
 
     def commit(self, rows: Mapping[str, Message]) -> None:
-        """One local transaction: all rows, or none."""
+        """What a step comes to, as one local transaction."""
+        self.crash_point("before-effect-saved")
+        self.write(rows)
+        self.crash_point("effect-saved")
+
+    def write(self, rows: Mapping[str, Message]) -> None:
+        """All rows, or none."""
         for name, row in rows.items():
             table, _, key = name.partition("/")
             self.load(table, key, row)
-        self.crash_point("before-effect-saved")
         self.save_all(rows)
-        self.crash_point("effect-saved")
 
     # --------------------------------------------------------------------------------------- steps
 
@@ -140,7 +145,21 @@ class Services(Core):
         work = self.work(request)
         if work.rows:
             self.commit(work.rows)
+        self.tell(request, work)
         return work.response()
+
+    def tell(self, request: pb.DoRequest, work: Work) -> None:
+        """What has become of a request, when it is durable."""
+        order, step = request.order.id, pb.Step.Name(request.step).lower()
+        if work.repeated:
+            self.repetitions += 1
+            self.note("repeated", order=order, step=step, undone=request.compensation)
+        elif work.effect:
+            self.effects += 1
+            self.note("did", order=order, step=step, undone=request.compensation)
+        elif work.result != pb.DoResponse.DONE:
+            declined = work.result == pb.DoResponse.DECLINED
+            self.note("declined" if declined else "failed", order=order, reason=work.reason)
 
     @exercise(part=2, brief="do a step once for its key, and remember the result with the effect")
     def work(self, request: pb.DoRequest) -> Work:
@@ -150,14 +169,9 @@ class Services(Core):
             return Work(pb.DoResponse.FAILED, f"{self.env.node_id} lost its disk")
         known = self.requests.get(request.key) if request.key else None
         if known is not None:
-            self.repetitions += 1
-            self.note("repeated", order=request.order.id, key=request.key)
             return Work(known.result, known.reason, repeated=True)
         work = self.compensate(request) if request.compensation else self.act(request)
-        if work.rows:
-            self.effects += 1
-            name = pb.Step.Name(request.step).lower()
-            self.note("did", order=request.order.id, step=name, undone=request.compensation)
+        work.effect = bool(work.rows)
         if request.key and work.result != pb.DoResponse.FAILED:
             remembered = pb.Request(result=work.result, reason=work.reason)
             work.rows[f"requests/{request.key}"] = remembered
