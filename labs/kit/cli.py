@@ -20,6 +20,7 @@ from labs.kit import (
     cli_fuzz,
     cli_grade,
     cli_list,
+    cli_order,
     cli_replay,
     cli_run,
     cli_session,
@@ -43,6 +44,7 @@ cli_list.add_to(app)
 cli_session.add_to(app)
 app.add_typer(cli_fault.app, name="fault")
 cli_client.add_to(app)
+cli_order.add_to(app)
 cli_bench.add_to(app)
 cli_fuzz.add_to(app)
 cli_check.add_to(app)

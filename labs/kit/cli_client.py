@@ -72,7 +72,7 @@ def put(
     Examples: lab put colour blue; lab put colour red --w 3 --context last
     """
     operation = {"verb": "put", "key": key, "value": _value(value, file), "w": w}
-    return _run(operation | {"context": context}, node, timeout, json)
+    return run_operation(operation | {"context": context}, node, timeout, json)
 
 
 def append(
@@ -84,7 +84,9 @@ def append(
     json: JsonFlag = False,
 ) -> int:
     """Add VALUE at the end of what KEY holds."""
-    return _run({"verb": "append", "key": key, "value": _value(value, file)}, node, timeout, json)
+    return run_operation(
+        {"verb": "append", "key": key, "value": _value(value, file)}, node, timeout, json
+    )
 
 
 def get(
@@ -105,7 +107,7 @@ def get(
 ) -> int:
     """Print what KEY holds; exit status 1 when there is no such key."""
     operation = {"verb": "get", "key": key, "consistency": consistency, "r": r}
-    return _run(operation, node, timeout, json)
+    return run_operation(operation, node, timeout, json)
 
 
 def cas(
@@ -129,7 +131,7 @@ def cas(
     operation: dict[str, Any] = {"verb": "cas", "key": key, "value": os.fsencode(new)}
     if value is not None:
         operation["expected"] = os.fsencode(expected)
-    return _run(operation, node, timeout, json)
+    return run_operation(operation, node, timeout, json)
 
 
 def delete(
@@ -141,17 +143,19 @@ def delete(
     json: JsonFlag = False,
 ) -> int:
     """Remove KEY."""
-    return _run({"verb": "delete", "key": key, "w": w, "context": context}, node, timeout, json)
+    return run_operation(
+        {"verb": "delete", "key": key, "w": w, "context": context}, node, timeout, json
+    )
 
 
 def join(node: OneNode, timeout: Timeout = None, json: JsonFlag = False) -> int:
     """Take NODE into the ring. Example: lab join n4"""
-    return _run({"verb": "join", "key": ""}, node, timeout, json)
+    return run_operation({"verb": "join", "key": ""}, node, timeout, json)
 
 
 def leave(node: OneNode, timeout: Timeout = None, json: JsonFlag = False) -> int:
     """Let NODE leave the ring, and hand on what it keeps. Example: lab leave n4"""
-    return _run({"verb": "leave", "key": ""}, node, timeout, json)
+    return run_operation({"verb": "leave", "key": ""}, node, timeout, json)
 
 
 def _value(value: str | None, file: Path | None) -> bytes:
@@ -167,7 +171,11 @@ def _value(value: str | None, file: Path | None) -> bytes:
         raise LabError(f"cannot read {file}: {error.strerror}") from None
 
 
-def _run(operation: dict[str, Any], node: str | None, timeout: str | None, as_json: bool) -> int:
+def run_operation(
+    operation: dict[str, Any], node: str | None, timeout: str | None, as_json: bool
+) -> int:
+    """Has the running lab carry out an operation, and prints what came of it; returns the exit
+    status. `value` and `expected` are bytes."""
     body = {**operation, "node": node, "key": _key(operation["key"])}
     for name in ("value", "expected"):
         if name in body:
