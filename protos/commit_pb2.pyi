@@ -36,18 +36,20 @@ class Change(_message.Message):
     def __init__(self, resource: _Optional[str] = ..., delta: _Optional[int] = ...) -> None: ...
 
 class TransactResponse(_message.Message):
-    __slots__ = ("outcome", "reason", "ballots", "refused", "outcome_unknown")
+    __slots__ = ("outcome", "reason", "ballots", "since_ms", "refused", "outcome_unknown")
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     BALLOTS_FIELD_NUMBER: _ClassVar[int]
+    SINCE_MS_FIELD_NUMBER: _ClassVar[int]
     REFUSED_FIELD_NUMBER: _ClassVar[int]
     OUTCOME_UNKNOWN_FIELD_NUMBER: _ClassVar[int]
     outcome: Outcome
     reason: str
     ballots: _containers.RepeatedCompositeFieldContainer[Ballot]
+    since_ms: int
     refused: _node_pb2.Refused
     outcome_unknown: _node_pb2.OutcomeUnknown
-    def __init__(self, outcome: _Optional[_Union[Outcome, str]] = ..., reason: _Optional[str] = ..., ballots: _Optional[_Iterable[_Union[Ballot, _Mapping]]] = ..., refused: _Optional[_Union[_node_pb2.Refused, _Mapping]] = ..., outcome_unknown: _Optional[_Union[_node_pb2.OutcomeUnknown, _Mapping]] = ...) -> None: ...
+    def __init__(self, outcome: _Optional[_Union[Outcome, str]] = ..., reason: _Optional[str] = ..., ballots: _Optional[_Iterable[_Union[Ballot, _Mapping]]] = ..., since_ms: _Optional[int] = ..., refused: _Optional[_Union[_node_pb2.Refused, _Mapping]] = ..., outcome_unknown: _Optional[_Union[_node_pb2.OutcomeUnknown, _Mapping]] = ...) -> None: ...
 
 class Ballot(_message.Message):
     __slots__ = ("participant", "kind", "reason", "changes")

@@ -237,6 +237,7 @@ class Coordinator(Participant):
         del self.decisions[transaction]
         del self.coordinated[transaction]
         self.save(DECISIONS + transaction, pb.Decision())
+        self.crash_point("end-logged")
         self.note("ended", transaction=transaction)
 
     @on_timer("retry")
@@ -256,6 +257,7 @@ class Coordinator(Participant):
         response = pb.TransactResponse(
             outcome=coordination.outcome,
             reason=coordination.reason,
+            since_ms=coordination.since_ms,
             ballots=[ballot(coordination, node) for node in coordination.participants],
         )
         for caller in coordination.callers:

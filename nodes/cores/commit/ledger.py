@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 
 from google.protobuf.message import Message
 
-from nodes.core import Caller, Core, Env, NodeId, Started
+from nodes.core import Caller, Core, Env, NodeId, Param, Started
 from nodes.parts.hash_ring import position
 from nodes.parts.locks import LockTable, Priority
 from protos import commit_pb2 as pb
@@ -25,6 +25,13 @@ ENDED_MAX = 10_000  # transactions whose outcome is remembered
 def before(priority: pb.Priority) -> Priority:
     """As locks compare it: the older is the smaller."""
     return priority.time_ms, priority.transaction
+
+
+def opening_amounts(params: Mapping[str, Param]) -> dict[str, int]:
+    """Everything that there is when the bank opens; the shop has sold nothing yet."""
+    accounts = [f"account/{number}" for number in range(1, int(params["accounts"]) + 1)]
+    amount = int(params["opening_amount"])
+    return {**dict.fromkeys((*accounts, *OTHER_RESOURCES), amount), "account/shop": 0}
 
 
 class Ledger(Core):
@@ -55,13 +62,9 @@ class Ledger(Core):
 
     def opening(self) -> dict[str, int]:
         """What this node holds when the bank opens."""
-        accounts = [f"account/{n}" for n in range(1, self.env.number("accounts") + 1)]
-        resources = (*accounts, "account/shop", *OTHER_RESOURCES)
-        amount = self.env.number("opening_amount")
+        amounts = opening_amounts(self.env.params)
         return {
-            resource: 0 if resource == "account/shop" else amount
-            for resource in resources
-            if self.home(resource) == self.env.node_id
+            key: amount for key, amount in amounts.items() if self.home(key) == self.env.node_id
         }
 
     # --------------------------------------------------------------------------------- durability

@@ -32,7 +32,9 @@ class Participant(Ledger):
 
     def __init__(self, env: Env) -> None:
         super().__init__(env)
-        self.lock_timeout_ms = env.number("lock_timeout_ms")
+        # Without a timeout of its own, a request waits for as long as its coordinator does.
+        limit = "lock" if env.text("deadlocks") == "timeout" else "vote"
+        self.patience_ms = env.number(f"{limit}_timeout_ms")
         self.waiting: dict[str, Waiting] = {}
         self.voted_ms: dict[str, int] = {}  # when, on the monotonic clock, by transaction in doubt
         self.committed = 0
@@ -71,7 +73,7 @@ class Participant(Ledger):
                 self.note("died", transaction=request.transaction)
                 self.vote(request, callers, "an older transaction holds a lock that it needs")
             case Answer.WAIT:
-                until_ms = self.now.mono_ms + self.lock_timeout_ms
+                until_ms = self.now.mono_ms + self.patience_ms
                 self.waiting[request.transaction] = Waiting(request, callers, until_ms)
                 self.watch_waiting()
 
@@ -115,6 +117,7 @@ class Participant(Ledger):
                 self.on_own_vote(request.transaction, response)
             else:
                 self.answer(caller, response)
+                self.crash_point("vote-sent")
 
     # ------------------------------------------------------------------------------ the outcome
 
@@ -186,7 +189,7 @@ class Participant(Ledger):
 
     def watch_waiting(self) -> None:
         """Looks again when the first that waits has waited for too long."""
-        if self.env.text("deadlocks") == "timeout" and self.waiting:
+        if self.waiting:
             first_ms = min(one.until_ms for one in self.waiting.values())
             self.set_timer("locks", max(0, first_ms - self.now.mono_ms))
 
@@ -197,7 +200,7 @@ class Participant(Ledger):
         for transaction in late:
             waiting = self.waiting.get(transaction)
             if waiting is not None:
-                reason = f"no lock within {self.lock_timeout_ms} ms"
+                reason = f"no lock within {self.patience_ms} ms"
                 self.refuse(waiting.request, waiting.callers, reason)
         self.watch_waiting()
 

@@ -70,9 +70,12 @@ class Termination(Coordinator):
     def in_doubt_for_long(self, transaction: str) -> None:
         """The coordinator is asked first, who may just be waiting for votes."""
         coordinator = self.votes[transaction].coordinator
-        self.note("in_doubt", transaction=transaction, coordinator=coordinator)
         if coordinator != self.env.node_id:
+            self.note("in_doubt", transaction=transaction, coordinator=coordinator)
             self.inquire(coordinator, transaction, cooperative=False)
+        elif transaction not in self.coordinated:
+            # It coordinated this before it crashed, and has no record of a decision.
+            self.conclude(transaction, pb.ABORTED)
 
     @exercise(part=4, brief="when the coordinator is silent, ask the others if they cooperate")
     def unreachable(self, transaction: str, peer: NodeId) -> None:

@@ -35,6 +35,7 @@ class ThreePhase(Termination):
         super().__init__(env)
         self.three_phases = self.protocol == "3pc"
         self.rounds: dict[str, Round] = {}
+        self.silent: dict[str, set[NodeId]] = {}  # in the round before
 
     def records_begin(self) -> bool:
         return self.three_phases or super().records_begin()
@@ -65,6 +66,7 @@ class ThreePhase(Termination):
         self.crash_point("before-precommit-logged")
         self.write_decision(coordination, precommitted=True)
         self.crash_point("precommit-logged")
+        self.note("precommitting", transaction=coordination.transaction)
         coordination.waiting_for = set(coordination.participants)
         for node in coordination.participants:
             if node == self.env.node_id:
@@ -91,6 +93,7 @@ class ThreePhase(Termination):
             self.crash_point("before-precommit-logged")
             self.force({VOTES + transaction: vote})
             self.crash_point("precommit-logged")
+            self.note("precommitted", transaction=transaction)
         # The coordinator is alive: its time begins anew.
         self.be_patient(transaction)
         return True
@@ -179,17 +182,19 @@ class ThreePhase(Termination):
 
     def heard(self, transaction: str, peer: NodeId, response: pb.InquireResponse) -> None:
         if self.three_phases:
-            self.went_on(transaction, peer, response)
+            self.round_went_on(transaction, peer, response)
         else:
             super().heard(transaction, peer, response)
 
     def unreachable(self, transaction: str, peer: NodeId) -> None:
         if self.three_phases:
-            self.went_on(transaction, peer, None)
+            self.round_went_on(transaction, peer, None)
         else:
             super().unreachable(transaction, peer)
 
-    def went_on(self, transaction: str, peer: NodeId, response: pb.InquireResponse | None) -> None:
+    def round_went_on(
+        self, transaction: str, peer: NodeId, response: pb.InquireResponse | None
+    ) -> None:
         """One more has answered in a round, or has not."""
         running = self.rounds.get(transaction)
         if running is None or peer not in running.waiting_for:
@@ -199,6 +204,7 @@ class ThreePhase(Termination):
             running.heard[peer] = response
         if transaction not in self.unresolved():
             del self.rounds[transaction]  # The outcome came by another way.
+            self.silent.pop(transaction, None)
         elif not running.waiting_for:
             self.judge_round(transaction, running)
 
@@ -214,9 +220,10 @@ class ThreePhase(Termination):
             self.end_round(transaction, pb.ABORTED)
         elif self.coordinator_works(transaction, running):
             del self.rounds[transaction]
+            self.silent.pop(transaction, None)
         elif State.UNKNOWN in states or State.WORKING in states:
             self.end_round(transaction, pb.ABORTED)
-        elif not self.leads(transaction, running):
+        elif self.fell_silent(transaction, running) or not self.leads(transaction, running):
             del self.rounds[transaction]
         elif State.PRECOMMITTED in states:
             self.bring_along(transaction, running)
@@ -227,6 +234,15 @@ class ThreePhase(Termination):
         """It is alive and will decide."""
         answer = running.heard.get(self.involved(transaction)[0])
         return answer is not None and answer.state == State.WORKING and not answer.recovered
+
+    def fell_silent(self, transaction: str, running: Round) -> bool:
+        """Somebody crashed since the round before: what it sent last may still be under way, and
+        let another one know more than it said."""
+        present = {node for node, one in running.heard.items() if not one.recovered}
+        silent = set(self.involved(transaction)) - present - {self.env.node_id}
+        before = self.silent.get(transaction, set())
+        self.silent[transaction] = silent
+        return not silent <= before
 
     def leads(self, transaction: str, running: Round) -> bool:
         """The first of the participants that have not crashed leads; when all have, and all are
@@ -255,6 +271,7 @@ class ThreePhase(Termination):
     def end_round(self, transaction: str, outcome: pb.Outcome) -> None:
         """Decides for those that are left, and tells them."""
         running = self.rounds.pop(transaction)
+        self.silent.pop(transaction, None)
         if transaction not in self.unresolved():
             return  # The outcome came by another way.
         self.note("terminated", transaction=transaction, committed=outcome == pb.COMMITTED)

@@ -1,0 +1,1 @@
+"""Atomic commit: all participants of a transaction commit, or none."""

@@ -1,0 +1,249 @@
+"""The commit lab: a bank and a shop whose transactions change several nodes, or none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from labs.kit.host_settings import HOST_SETTINGS
+from labs.kit.lab import (
+    Column,
+    Lab,
+    Sentence,
+    Setting,
+    SettingsVerdict,
+    Value,
+    View,
+    Views,
+    shown,
+)
+
+HOUR_MS = 3_600_000
+
+SETTINGS = (
+    Setting(
+        "protocol",
+        "2pc",
+        "two phases, or three so that nobody waits for a coordinator that crashed",
+        choices=("2pc", "3pc"),
+    ),
+    Setting(
+        "presume",
+        "abort",
+        "what no record of a transaction means; nothing: begin and abort are recorded as well",
+        choices=("abort", "nothing"),
+    ),
+    Setting(
+        "termination",
+        "cooperative",
+        "whom a participant in doubt asks: the other participants too, or its coordinator only",
+        choices=("cooperative", "coordinator"),
+    ),
+    Setting(
+        "deadlocks",
+        "wait-die",
+        "what becomes of those that wait for each other's locks",
+        choices=("wait-die", "timeout", "none"),
+    ),
+    Setting(
+        "vote_timeout_ms",
+        800,
+        "how long a coordinator waits for a vote",
+        minimum=1,
+        maximum=600_000,
+    ),
+    Setting(
+        "lock_timeout_ms",
+        400,
+        "with deadlocks=timeout: how long a transaction waits for a lock",
+        minimum=1,
+        maximum=600_000,
+    ),
+    Setting(
+        "doubt_timeout_ms",
+        500,
+        "how long a participant that voted yes waits for the outcome before it asks",
+        minimum=1,
+        maximum=600_000,
+    ),
+    Setting(
+        "retry_ms",
+        300,
+        "between two tries to tell an outcome that nobody has acknowledged",
+        minimum=1,
+        maximum=600_000,
+    ),
+    Setting("accounts", 8, "accounts of customers: account/1 and on", minimum=1, maximum=10_000),
+    Setting(
+        "opening_amount",
+        100,
+        "what is in each account, in stock, and of shipping slots, when the bank opens",
+        minimum=1,
+        maximum=1_000_000_000,
+    ),
+    *HOST_SETTINGS,
+)
+
+
+def validate(settings: Mapping[str, Value], node_count: int) -> SettingsVerdict:
+    """Settings that only make sense together."""
+    return SettingsVerdict(tuple(_errors(settings)), tuple(_warnings(settings, node_count)))
+
+
+def _errors(settings: Mapping[str, Value]) -> Iterator[str]:
+    vote_ms, lock_ms = (int(settings[f"{what}_timeout_ms"]) for what in ("vote", "lock"))
+    if settings["deadlocks"] == "timeout" and vote_ms <= lock_ms:
+        yield (
+            f"vote_timeout_ms={vote_ms} must be more than lock_timeout_ms={lock_ms}, or nobody "
+            "who waits for a lock has the time to get it"
+        )
+
+
+def _warnings(settings: Mapping[str, Value], node_count: int) -> Iterator[str]:
+    if settings["deadlocks"] == "none":
+        yield (
+            "deadlocks=none: transactions that wait for each other stand still until their "
+            "coordinators miss the votes"
+        )
+    if settings["protocol"] == "3pc":
+        yield (
+            "protocol=3pc takes silence for a crash: in a partition, or when a node is paused, "
+            "some may commit what others abort"
+        )
+        if settings["presume"] == "abort":
+            yield "presume=abort has no effect with protocol=3pc: every transaction is recorded"
+        if settings["termination"] == "coordinator":
+            yield "termination=coordinator has no effect with protocol=3pc, which has its own"
+    if node_count == 2:
+        yield "2 nodes: one participant only, so that no transaction needs a commit protocol"
+
+
+# ------------------------------------------------------------------------------------------- views
+
+
+def role_of(view: View) -> str:
+    """Who holds nothing only coordinates."""
+    if view.get("lost_disk"):
+        return "lost_disk"
+    return "participant" if view.get("amounts") else "coordinator"
+
+
+def ready(views: Views, node_ids: Sequence[str]) -> bool:
+    """Everyone answers: a transaction needs all of its participants."""
+    return all(node in views for node in node_ids)
+
+
+def unresolved(view: View) -> set[str]:
+    """Transactions whose outcome the node does not know, or has yet to tell others."""
+    entries = (*view.get("in_doubt", ()), *view.get("coordinated", ()))
+    return {str(entry["transaction"]) for entry in entries}
+
+
+def lagging(then: Views, now: Views, node_ids: Sequence[str]) -> tuple[str, ...]:
+    """Those that are silent, or still have something unresolved that somebody had `then`."""
+    old = {one for view in then.values() for one in unresolved(view)}
+    return tuple(node for node in node_ids if node not in now or unresolved(now[node]) & old)
+
+
+def doubts(view: View) -> str:
+    """How many transactions it is in doubt of, and for how long the oldest."""
+    entries = view.get("in_doubt", ())
+    if not entries:
+        return ""
+    oldest_ms = max(int(entry.get("since_ms", 0)) for entry in entries)
+    return f"{len(entries)} ({oldest_ms} ms)"
+
+
+def locked(view: View) -> str:
+    """How many locks are held, and how many transactions wait for one."""
+    locks = view.get("locks", ())
+    waiting = {one for lock in locks for one in lock.get("waiting", ())}
+    return f"{len(locks)}, {len(waiting)} wait" if waiting else str(len(locks) or "")
+
+
+# --------------------------------------------------------------------------------------- sentences
+
+
+def _voted(note: Mapping[str, Any]) -> str:
+    if note.get("yes"):
+        return "{node} votes yes on {transaction}, and is in doubt until it hears the outcome"
+    return "{node} votes no on {transaction}"
+
+
+def _outcome(before: str, after: str = "") -> Sentence:
+    """A sentence about an outcome."""
+
+    def sentence(note: Mapping[str, Any]) -> str:
+        verb = "commits" if note.get("committed") else "aborts"
+        return "{node} " + before + verb + " {transaction}" + after
+
+    return sentence
+
+
+SENTENCES: dict[str, Sentence] = {
+    "began": "{node} asks {participants} to prepare {transaction}",
+    "voted": _voted,
+    "died": "{node} lets {transaction} die: an older transaction holds a lock that it needs",
+    "precommitting": "{node} tells everyone that all voted yes on {transaction}",
+    "precommitted": "{node} knows that all voted yes on {transaction}",
+    "decided": _outcome("decides and "),
+    "concluded": _outcome(""),
+    "in_doubt": "{node} is in doubt of {transaction}, and asks {coordinator}",
+    "terminated": _outcome("", " without its coordinator"),
+    "ended": "{node} forgets {transaction}: everyone knows the outcome",
+    "lost_disk": "{node} lost its disk and with it its promises: it takes part in nothing any more",
+}
+
+CRASH_POINTS = {
+    "before-begin-logged": "the coordinator has not recorded that a transaction begins",
+    "begin-logged": "it has, and has asked nobody yet",
+    "prepare-sent": "it has asked one participant (more) to prepare",
+    "before-vote-logged": "a participant can do its share, and has not promised it",
+    "vote-logged": "its yes is durable, and not said",
+    "vote-sent": "it has said yes, or no",
+    "before-precommit-logged": "3PC: all voted yes, and this node's disk does not know",
+    "precommit-logged": "3PC: this node's disk knows that all voted yes, and nobody was told so",
+    "precommit-sent": "3PC: one participant (more) was told that all voted yes",
+    "before-decision-logged": "the coordinator has made up its mind, and not decided",
+    "decision-logged": "the decision is durable: the commit point; nobody has been told",
+    "outcome-sent": "one participant (more) has been told the outcome",
+    "before-outcome-logged": "a participant knows the outcome, and has not carried it out",
+    "outcome-logged": "it has carried it out, and not acknowledged it",
+    "before-end-logged": "everyone has acknowledged, and the coordinator remembers all of it",
+    "end-logged": "the coordinator has forgotten it",
+}
+
+LAB = Lab(
+    id="commit",
+    title="Atomic commit: all or none",
+    summary="two-phase and three-phase commit, locks, doubt and blocking: money that moves between "
+    "nodes",
+    order=80,
+    protos=("protos.commit_pb2",),
+    core="nodes.cores.commit:AtomicCommit",
+    nodes_default=4,
+    nodes_min=2,
+    nodes_max=9,
+    settings=SETTINGS,
+    validate=validate,
+    roles=("coordinator", "participant", "lost_disk"),
+    role_of=role_of,
+    ready=ready,
+    lagging=lagging,
+    wait_unit_ms=lambda settings: max(
+        int(settings[name])
+        for name in ("vote_timeout_ms", "lock_timeout_ms", "doubt_timeout_ms", "retry_ms")
+    ),
+    view_columns=(
+        Column("committed", shown("committed")),
+        Column("aborted", shown("aborted")),
+        Column("in doubt", doubts),
+        Column("locks", locked),
+        Column("forced", shown("forced_writes")),
+        Column("messages", shown("messages")),
+    ),
+    sentences=SENTENCES,
+    quiet_kinds=frozenset({"began", "voted", "precommitted", "concluded", "ended"}),
+    crash_points=CRASH_POINTS,
+    readme="labs/commit/README.md",
+)
