@@ -71,6 +71,32 @@ class Ballot(_message.Message):
     changes: _containers.RepeatedCompositeFieldContainer[Change]
     def __init__(self, participant: _Optional[str] = ..., kind: _Optional[_Union[Ballot.Kind, str]] = ..., reason: _Optional[str] = ..., changes: _Optional[_Iterable[_Union[Change, _Mapping]]] = ...) -> None: ...
 
+class StatusRequest(_message.Message):
+    __slots__ = ("transaction",)
+    TRANSACTION_FIELD_NUMBER: _ClassVar[int]
+    transaction: str
+    def __init__(self, transaction: _Optional[str] = ...) -> None: ...
+
+class StatusResponse(_message.Message):
+    __slots__ = ("outcome", "phase", "waiting_for", "attempts")
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    PHASE_FIELD_NUMBER: _ClassVar[int]
+    WAITING_FOR_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    outcome: Outcome
+    phase: str
+    waiting_for: _containers.RepeatedScalarFieldContainer[str]
+    attempts: _containers.RepeatedCompositeFieldContainer[Attempt]
+    def __init__(self, outcome: _Optional[_Union[Outcome, str]] = ..., phase: _Optional[str] = ..., waiting_for: _Optional[_Iterable[str]] = ..., attempts: _Optional[_Iterable[_Union[Attempt, _Mapping]]] = ...) -> None: ...
+
+class Attempt(_message.Message):
+    __slots__ = ("transaction", "state")
+    TRANSACTION_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    transaction: str
+    state: InquireResponse.State
+    def __init__(self, transaction: _Optional[str] = ..., state: _Optional[_Union[InquireResponse.State, str]] = ...) -> None: ...
+
 class ReadRequest(_message.Message):
     __slots__ = ("resource",)
     RESOURCE_FIELD_NUMBER: _ClassVar[int]

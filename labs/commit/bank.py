@@ -17,11 +17,9 @@ from labs.kit.appends import History, HistoryWrong, Operation
 from labs.kit.registry import wait_unit_ms
 from nodes.cluster.api import Cluster, Indeterminate, Refused
 from nodes.core import NodeId
-from nodes.cores.commit.ledger import opening_amounts
+from nodes.cores.commit.ledger import ITEMS, SHOP, SLOTS, customers, opening_amounts
 from protos import commit_pb2 as pb
 
-SHOP, SLOTS = "account/shop", "shipping/slots"
-ITEMS = ("stock/book", "stock/pen")
 TRIES = 3  # of a transaction that was aborted
 
 
@@ -64,12 +62,12 @@ def transfer(source: str, target: str, amount: int) -> dict[str, int]:
 
 
 def order(item: str, customer: str, quantity: int, price: int) -> dict[str, int]:
-    """What an order changes: goods, money, and a slot of the shipping department."""
-    total = quantity * price
+    """What an order changes: goods, money, and a slot of the shipping department. The price is of
+    all together."""
     return {
         f"stock/{item}": -quantity,
-        f"account/{customer}": -total,
-        SHOP: total,
+        f"account/{customer}": -price,
+        SHOP: price,
         SLOTS: -1,
     }
 
@@ -96,12 +94,13 @@ class Teller:
 
     def draw(self) -> dict[str, int]:
         """A transfer or an order; sometimes of more than there is."""
-        accounts = int(self.cluster.params["accounts"])
-        customer, other = self.rng.randint(1, accounts), self.rng.randint(1, accounts)
+        known = customers(int(self.cluster.params["accounts"]))
+        customer, other = self.rng.choice(known), self.rng.choice(known)
         if customer != other and self.rng.random() < 0.6:
-            return transfer(str(customer), str(other), self.rng.choice([1, 5, 20, 150]))
-        item = self.rng.choice(ITEMS).partition("/")[2]
-        return order(item, str(customer), self.rng.randint(1, 3), self.rng.choice([2, 7]))
+            return transfer(customer, other, self.rng.choice([1, 5, 20, 150]))
+        return order(
+            self.rng.choice(ITEMS), customer, self.rng.randint(1, 3), self.rng.choice([2, 7, 14])
+        )
 
     async def persist(self, changes: Mapping[str, int]) -> None:
         """Tries anew what was aborted, under another name, as old as it was."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from labs.commit.outcome_text import outcome_text
+from labs.commit.status_text import commit_status
 from labs.kit.host_settings import HOST_SETTINGS
 from labs.kit.lab import (
     Column,
@@ -17,8 +19,6 @@ from labs.kit.lab import (
     Views,
     shown,
 )
-
-HOUR_MS = 3_600_000
 
 SETTINGS = (
     Setting(
@@ -245,5 +245,9 @@ LAB = Lab(
     sentences=SENTENCES,
     quiet_kinds=frozenset({"began", "voted", "precommitted", "concluded", "ended"}),
     crash_points=CRASH_POINTS,
+    client="labs.commit.client:CommitClient",
+    client_verbs=("transfer", "balance", "order-place", "order-status"),
+    outcome_text=outcome_text,
+    picture=commit_status,
     readme="labs/commit/README.md",
 )

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from labs.kit import (
+    cli_bank,
     cli_bench,
     cli_check,
     cli_client,
@@ -44,6 +45,7 @@ cli_list.add_to(app)
 cli_session.add_to(app)
 app.add_typer(cli_fault.app, name="fault")
 cli_client.add_to(app)
+cli_bank.add_to(app)
 cli_order.add_to(app)
 cli_bench.add_to(app)
 cli_fuzz.add_to(app)

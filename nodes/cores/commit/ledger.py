@@ -18,7 +18,9 @@ from protos import commit_pb2 as pb
 
 AMOUNTS, DECISIONS, VOTES, ENDED = "amounts/", "decisions/", "votes/", "ended/"
 OPENED, LOST = "opened", "lost"
-OTHER_RESOURCES = ("stock/book", "stock/pen", "shipping/slots")
+CUSTOMERS = ("alice", "bob", "carol", "dave")  # the first accounts; others have numbers
+ITEMS = ("book", "lamp", "pen")
+SHOP, SLOTS = "account/shop", "shipping/slots"
 ENDED_MAX = 10_000  # transactions whose outcome is remembered
 
 
@@ -29,9 +31,15 @@ def before(priority: pb.Priority) -> Priority:
 
 def opening_amounts(params: Mapping[str, Param]) -> dict[str, int]:
     """Everything that there is when the bank opens; the shop has sold nothing yet."""
-    accounts = [f"account/{number}" for number in range(1, int(params["accounts"]) + 1)]
-    amount = int(params["opening_amount"])
-    return {**dict.fromkeys((*accounts, *OTHER_RESOURCES), amount), "account/shop": 0}
+    accounts = [f"account/{name}" for name in customers(int(params["accounts"]))]
+    stock = [f"stock/{item}" for item in ITEMS]
+    return {**dict.fromkeys((*accounts, *stock, SLOTS), int(params["opening_amount"])), SHOP: 0}
+
+
+def customers(count: int) -> tuple[str, ...]:
+    """Who has an account."""
+    numbers = range(len(CUSTOMERS) + 1, count + 1)
+    return (*CUSTOMERS[:count], *map(str, numbers))
 
 
 class Ledger(Core):
@@ -43,6 +51,10 @@ class Ledger(Core):
         everyone = sorted((env.node_id, *env.peers), key=lambda node: (len(node), node))
         # The first node holds nothing, so that a coordinator can fail without a participant.
         self.holders: tuple[NodeId, ...] = tuple(everyone[1:] or everyone)
+        self.homes = {
+            resource: self.holders[place % len(self.holders)]
+            for place, resource in enumerate(opening_amounts(env.params))
+        }
         self.protocol = env.text("protocol")
         self.amounts: dict[str, int] = {}
         self.votes: dict[str, pb.Vote] = {}
@@ -57,8 +69,9 @@ class Ledger(Core):
     # ---------------------------------------------------------------------------------- resources
 
     def home(self, resource: str) -> NodeId:
-        """The participant that holds a resource."""
-        return self.holders[position(resource) % len(self.holders)]
+        """The participant that holds a resource, or would know that there is none: one after the
+        other holds what there is when the bank opens."""
+        return self.homes.get(resource) or self.holders[position(resource) % len(self.holders)]
 
     def opening(self) -> dict[str, int]:
         """What this node holds when the bank opens."""

@@ -54,6 +54,20 @@ class AtomicCommit(ThreePhase):
             locked_by=self.locks.holders.get(request.resource, ""),
         )
 
+    @handles(pb.StatusRequest)
+    def status(self, request: pb.StatusRequest, caller: Caller) -> pb.StatusResponse:
+        name = request.transaction
+        response = pb.StatusResponse(outcome=self.ended.get(name, pb.UNDECIDED))
+        for coordination in self.coordinated.values():
+            if coordination.request == name and coordination.outcome == pb.UNDECIDED:
+                response.phase = coordination.phase
+                response.waiting_for.extend(sorted(coordination.waiting_for))
+        for transaction in dict.fromkeys([*self.ended, *self.votes, *self.waiting]):
+            if transaction.startswith(f"{name}#"):
+                state = self.state_of(transaction)
+                response.attempts.add(transaction=transaction, state=state)
+        return response
+
     def view(self) -> Message:
         locks = self.locks
         return pb.CommitView(
