@@ -84,6 +84,22 @@ class StatusResponse(_message.Message):
     outcome_unknown: _node_pb2.OutcomeUnknown
     def __init__(self, saga: _Optional[_Union[Saga, _Mapping]] = ..., refused: _Optional[_Union[_node_pb2.Refused, _Mapping]] = ..., outcome_unknown: _Optional[_Union[_node_pb2.OutcomeUnknown, _Mapping]] = ...) -> None: ...
 
+class ListRequest(_message.Message):
+    __slots__ = ("limit",)
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    limit: int
+    def __init__(self, limit: _Optional[int] = ...) -> None: ...
+
+class ListResponse(_message.Message):
+    __slots__ = ("sagas", "refused", "outcome_unknown")
+    SAGAS_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_UNKNOWN_FIELD_NUMBER: _ClassVar[int]
+    sagas: _containers.RepeatedCompositeFieldContainer[Saga]
+    refused: _node_pb2.Refused
+    outcome_unknown: _node_pb2.OutcomeUnknown
+    def __init__(self, sagas: _Optional[_Iterable[_Union[Saga, _Mapping]]] = ..., refused: _Optional[_Union[_node_pb2.Refused, _Mapping]] = ..., outcome_unknown: _Optional[_Union[_node_pb2.OutcomeUnknown, _Mapping]] = ...) -> None: ...
+
 class OperateRequest(_message.Message):
     __slots__ = ("order", "action")
     class Action(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):

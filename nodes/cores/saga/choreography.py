@@ -130,15 +130,14 @@ class Choreography(Orchestrator):
             self.watch_outbox()
         elif self.events_by == "publish-before":
             self.send_event(event)
-            self.crash_point("event-sent")
             self.commit(rows)
         else:
             self.commit(rows)
-            self.crash_point("before-event-sent")
             self.send_event(event)
 
     def send_event(self, event: pb.Event) -> None:
         """To the log, once; without a message where this node keeps it."""
+        self.crash_point("before-event-sent")
         if self.env.node_id == self.keeper:
             self.put_into_log(event)
             self.published(event.id)
@@ -146,6 +145,7 @@ class Choreography(Orchestrator):
             self.messages += 1
             request = pb.PublishRequest(event=event)
             self.call(self.keeper, request, timeout_ms=self.call_timeout_ms)
+        self.crash_point("event-sent")
 
     def relay(self) -> None:
         """Sends all that is in the outbox."""

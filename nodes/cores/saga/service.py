@@ -56,6 +56,23 @@ class OrderSaga(Choreography):
             return pb.StatusResponse(refused=refused)
         return pb.StatusResponse(saga=self.sagas.get(request.order, pb.Saga()))
 
+    @handles(pb.ListRequest)
+    def list_orders(self, request: pb.ListRequest, caller: Caller) -> pb.ListResponse:
+        refused = self.elsewhere()
+        if refused is not None:
+            return pb.ListResponse(refused=refused)
+        stuck, under_way, ended = self.by_state()
+        limit = min(request.limit or SHOWN_MAX, SHOWN_MAX)
+        latest = ended[max(0, len(ended) - limit) :]
+        return pb.ListResponse(sagas=[*stuck[:limit], *under_way[:limit], *latest])
+
+    def by_state(self) -> tuple[list[pb.Saga], list[pb.Saga], list[pb.Saga]]:
+        """The sagas that are stuck, under way, and over."""
+        sagas = list(self.sagas.values())
+        stuck = [saga for saga in sagas if saga.status == pb.STUCK]
+        under_way = [saga for saga in sagas if saga.status not in (*OVER, pb.STUCK)]
+        return stuck, under_way, [saga for saga in sagas if saga.status in OVER]
+
     @handles(pb.OperateRequest)
     def operate_order(self, request: pb.OperateRequest, caller: Caller) -> pb.OperateResponse:
         refused = self.elsewhere()
@@ -72,13 +89,12 @@ class OrderSaga(Choreography):
         return pb.OperateResponse(saga=saga)
 
     def view(self) -> Message:
-        under_way = [saga for saga in self.sagas.values() if saga.status not in OVER]
-        ended = [saga for saga in self.sagas.values() if saga.status in OVER][-SHOWN_MAX:]
+        stuck, under_way, ended = self.by_state()
         charges, shipments = self.charges.values(), self.shipments.values()
         return pb.SagaView(
             role=self.role,
-            sagas=under_way,
-            ended={saga.order.id: saga.status for saga in ended},
+            sagas=[*stuck, *under_way],
+            ended={saga.order.id: saga.status for saga in ended[-SHOWN_MAX:]},
             stock=self.stock,
             accounts=self.accounts,
             capacity_left=self.capacity_left,
