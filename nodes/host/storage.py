@@ -208,7 +208,7 @@ class Storage:
                 else:
                     self._write_log(effect, bounds)
             self._write_bounds(bounds)
-            tallies = self._write_slots(saves.values())
+            moved, tallies = self._write_slots(saves.values())
             if merged_through is not None:
                 _put_meta(self._database, "merged_through", str(merged_through))
             if self._wiped:
@@ -228,11 +228,11 @@ class Storage:
         self._wiped = False
         self._bounds = bounds
         self._tallies = tallies
-        for save in saves.values():
-            if save.removes:
-                self._homes.pop(save.slot, None)
+        for slot, home in moved.items():
+            if home is None:
+                del self._homes[slot]
             else:
-                self._homes[save.slot] = table_of(save.slot, save.state)
+                self._homes[slot] = home
         if merged_through is not None:
             self.merged_through = merged_through
 
@@ -265,24 +265,31 @@ class Storage:
                 rows,
             )
 
-    def _write_slots(self, saves: Iterable[Save]) -> dict[str, SlotTally]:
-        tallies = dict(self._tallies)
+    def _write_slots(
+        self, saves: Iterable[Save]
+    ) -> tuple[dict[str, str | None], dict[str, SlotTally]]:
+        """Which slots have another home than before, or none any more; and the tallies."""
+        moved, tallies = dict[str, str | None](), self._tallies
         for save in saves:
             old = self._homes.get(save.slot)
             new = None if save.removes else table_of(save.slot, save.state)
-            if old is not None and old != new:
+            if new is not None:
+                self._put_slot(new, save.slot, save.state)
+            if new == old:
+                continue
+            moved[save.slot], tallies = new, dict(tallies)
+            if old is not None:
                 self._remove_slot(old, save.slot)
                 tallies[old] = tallies[old].without(save.slot)
             if new is not None:
-                self._put_slot(new, save.slot, save.state)
-                if old != new:
-                    tallies[new] = tallies.get(new, SlotTally()).plus(save.slot)
+                tallies[new] = tallies.get(new, SlotTally()).plus(save.slot)
         if len(tallies) > len(self._tallies):
             _put_meta(self._database, "tables", " ".join(sorted(tallies.keys() - {SLOTS})))
-        for table, tally in tallies.items():
-            if self._tallies.get(table) != tally:
-                _put_meta(self._database, tally_name(table), str(tally))
-        return tallies
+        if moved:
+            for table, tally in tallies.items():
+                if self._tallies.get(table) != tally:
+                    _put_meta(self._database, tally_name(table), str(tally))
+        return moved, tallies
 
     def _remove_slot(self, table: str, name: str) -> None:
         if table == SLOTS:
