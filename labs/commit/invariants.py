@@ -120,12 +120,15 @@ class Amounts:
         if not held:  # The bank opens.
             held.update(found)
             return
+        fresh = {transaction for transaction, _ in committed_in(rows)} - applied
+        applied |= fresh
+        if any((node, transaction) not in self.shares for transaction in fresh):
+            # All of it fell into one step, which ended in a crash: nobody saw what it was.
+            self.amounts[node] = held | found
+            return
         expected = dict(held)
-        for transaction, _ in committed_in(rows):
-            if transaction in applied:
-                continue
-            applied.add(transaction)
-            for change in self.shares.get((node, transaction), ()):
+        for transaction in sorted(fresh):
+            for change in self.shares[node, transaction]:
                 expected[change.resource] = expected.get(change.resource, 0) + change.delta
         for resource, amount in (held | found).items():
             if amount != expected[resource]:
