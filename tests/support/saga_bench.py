@@ -35,9 +35,9 @@ from protos import saga_pb2 as pb
 NODES = ("n1", "n2", "n3", "n4")
 
 
-def saga_spec(*, seed: int = 0, core: str = LAB.core, **params: Param) -> ClusterSpec:
+def saga_spec(seed: int = 0, /, **params: Param) -> ClusterSpec:
     """A shop with the lab's settings, but for these."""
-    nodes = tuple(NodeSpec(node, core) for node in NODES)
+    nodes = tuple(NodeSpec(node, LAB.core) for node in NODES)
     return ClusterSpec(LAB.id, LAB.protos, nodes, LAB.defaults(simulated=True) | params, seed)
 
 
