@@ -5,7 +5,8 @@ The start protocol, so that no port is ever guessed; every message is one line o
     stdin   {"node", "session", "token", "lab", "core": "module:Class", "protos": [...],
              "peers": [...], "params": {...}, "seed", "listen": "127.0.0.1:0", "data": folder,
              "events": file or null, "began_ms": monotonic time, "parent": pid or null,
-             "wiped": true when the node has been here before and lost its disk}
+             "wiped": true when the node has been here before and lost its disk,
+             "crash_points": {point: passes that are let go first}}
     stdout  {"listening": "127.0.0.1:PORT", "pid"}    or {"error", "kind"} and exit status 1
     stdin   {"links": {peer: address}}                where each peer is reached
     stdout  {"ready": true}

@@ -166,6 +166,7 @@ async def test_sec_15_strangers_do_not_reach_the_core(
         node_pb2.ViewRequest(),
         node_pb2.SetClockRequest(offset_ms=1, rate=1),
         node_pb2.SetRpcFaultsRequest(),
+        node_pb2.SetCrashPointsRequest(),
         node_pb2.StopRequest(),
     ],
     ids=lambda request: type(request).__name__,

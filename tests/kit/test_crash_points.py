@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 from random import Random
 
 import pytest
 
 from labs.kit.chaos import DRAWS, Swarm, draw_schedule
+from labs.kit.cli import run
 from labs.kit.crash_points import check_point
 from labs.kit.errors import LabError
 from labs.kit.lab import Lab
 from labs.kit.schedule import Schedule, Step
 from labs.kit.sentences import sentence
+from labs.kit.session import HOME_VARIABLE
 from labs.kit.timeline.faults import fault_bands
 from labs.raft.lab import LAB as RAFT
 from nodes.cluster.fault_kinds import CrashAt, Kill
@@ -119,3 +123,15 @@ async def test_the_command(desk: Desk, capsys: Captured, monkeypatch: pytest.Mon
     assert "after 2 passes; not reached so far" in capsys.readouterr().out
     assert await desk.lab("fault", "heal") == 0
     assert desk.cluster.faults.active() == []
+
+
+def test_a_lab_lists_its_crash_points(
+    capsys: Captured, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Each with what it means; and for programs."""
+    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path))
+    monkeypatch.setattr("labs.kit.registry.load_lab", lambda _: LAB)
+    assert run(["list", "raft"]) == 0
+    assert "\n  decision-logged  the decision is durable\n" in capsys.readouterr().out
+    assert run(["list", "raft", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["crash_points"] == POINTS
