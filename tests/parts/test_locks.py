@@ -1,4 +1,4 @@
-"""Locks: exclusive, and nobody overtakes; wait-die closes no circle, and the oldest has its turn."""
+"""Locks: exclusive, nobody overtakes; wait-die closes no circle, and the oldest has its turn."""
 
 from __future__ import annotations
 

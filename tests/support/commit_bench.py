@@ -45,7 +45,7 @@ class Bench:
     """A node of a cluster n1 ... n4, with the lab's default settings. alice and dave are at n2, bob
     at n3, carol at n4; n1 holds nothing."""
 
-    def __init__(self, node: NodeId = "n1", **params: Param) -> None:
+    def __init__(self, node: NodeId = "n1", /, **params: Param) -> None:
         self.ids = ("n1", "n2", "n3", "n4")
         self.node = node
         self.params = DEFAULTS | params
