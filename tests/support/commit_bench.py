@@ -129,7 +129,7 @@ class Bench:
         return after
 
     def prepare(
-        self, name: str = "t#1", *, age: int = 1, by: NodeId = "n1", **deltas: int
+        self, name: str = "t#1", /, *, age: int = 1, by: NodeId = "n1", **deltas: int
     ) -> Effects:
         """A coordinator asks this node to prepare its share."""
         return self.ask(prepare(name, age=age, by=by, **deltas), by=by)
@@ -182,3 +182,12 @@ def changes(**deltas: int) -> list[pb.Change]:
 def saved(effects: Effects) -> list[str]:
     """The slots that are saved, in order; those of one SaveAll joined by +."""
     return ["+".join(save.slot for save in one.saves) for one in effects.of(SaveAll)]
+
+
+def told(effects: Effects) -> list[tuple[NodeId, pb.Outcome]]:
+    """Who was told which outcome, in order."""
+    return [
+        (call.peer, call.request.outcome)
+        for call in effects.of(Call)
+        if isinstance(call.request, pb.DecideRequest)
+    ]

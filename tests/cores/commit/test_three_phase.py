@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from nodes.core import Call, Respond, SaveAll
 from protos import commit_pb2 as pb
-from tests.support.commit_bench import THREE, Bench, State
+from tests.support.commit_bench import THREE, Bench, State, told
 from tests.support.raft_bench import Effects
 
 PREPARED, PRECOMMITTED = State.PREPARED, State.PRECOMMITTED
@@ -17,7 +19,8 @@ def in_doubt(node: str = "n2") -> Bench:
     """A participant that has voted yes; n2, n3 and n4 take part, n1 coordinates."""
     bench = Bench(node, **THREE)
     account = {"n2": "alice", "n3": "bob", "n4": "carol"}[node]
-    bench.prepare(**{account: 10})
+    share: dict[str, Any] = {account: 10}
+    bench.prepare(**share)
     return bench
 
 
@@ -123,11 +126,8 @@ def test_before_they_commit_all_learn_that_all_voted_yes() -> None:
     [call] = effects.calls(pb.PreCommitRequest)
     assert call.peer == "n3"
     assert bench.view.in_doubt
-    told = bench.respond(call, pb.PreCommitResponse()).calls(pb.DecideRequest)
-    assert [(one.peer, one.request.outcome) for one in told] == [
-        ("n3", pb.COMMITTED),
-        ("n4", pb.COMMITTED),
-    ]
+    effects = bench.respond(call, pb.PreCommitResponse())
+    assert told(effects) == [("n3", pb.COMMITTED), ("n4", pb.COMMITTED)]
 
 
 def test_one_leads_and_the_others_wait() -> None:
@@ -189,8 +189,8 @@ def test_a_coordinator_that_comes_back_asks_and_decides_nothing() -> None:
     assert [one.phase for one in bench.view.coordinated] == ["recovering"]
     one, two = bench.doubt().calls(pb.InquireRequest)
     bench.respond(one, pb.InquireResponse(state=State.COMMITTED))
-    told = bench.respond(two, pb.InquireResponse(state=State.COMMITTED)).calls(pb.DecideRequest)
-    assert [call.request.outcome for call in told] == [pb.COMMITTED, pb.COMMITTED]
+    effects = bench.respond(two, pb.InquireResponse(state=State.COMMITTED))
+    assert told(effects) == [("n2", pb.COMMITTED), ("n3", pb.COMMITTED)]
 
 
 def test_a_client_that_asks_again_meanwhile_gets_the_outcome_and_no_second_transaction() -> None:

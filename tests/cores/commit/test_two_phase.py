@@ -9,7 +9,7 @@ import pytest
 
 from nodes.core import Call, CrashPoint, Respond, Save, SaveAll
 from protos import commit_pb2 as pb
-from tests.support.commit_bench import NOTHING, THREE, Bench, State, prepare, saved
+from tests.support.commit_bench import NOTHING, THREE, Bench, State, prepare, saved, told
 
 ORDER: dict[str, Any] = {"alice": -10, "bob": 10}
 
@@ -42,8 +42,7 @@ def test_all_yes_commits_and_the_decision_is_durable_before_anyone_hears_of_it()
     sends it (7.4); the client hears it after that as well."""
     bench = Bench()
     effects = bench.votes(bench.transact(**ORDER))
-    told = [call.request for call in effects.calls(pb.DecideRequest)]
-    assert [one.outcome for one in told] == [pb.COMMITTED, pb.COMMITTED]
+    assert told(effects) == [("n2", pb.COMMITTED), ("n3", pb.COMMITTED)]
     assert effects.response(pb.TransactResponse).outcome == pb.COMMITTED
     assert effects.place(SaveAll) < min(effects.place(Call), effects.place(Respond))
 
@@ -64,8 +63,7 @@ def test_a_single_no_aborts_and_those_that_may_have_voted_yes_hear_of_it() -> No
     one, two, three = bench.transact(alice=-10, bob=4, carol=6).calls(pb.PrepareRequest)
     bench.respond(one, pb.PrepareResponse(yes=True))
     effects = bench.respond(two, pb.PrepareResponse(yes=False, reason="not enough"))
-    told = {call.peer: call.request for call in effects.calls(pb.DecideRequest)}
-    assert set(told) == {one.peer, three.peer}
+    assert told(effects) == [(one.peer, pb.ABORTED), (three.peer, pb.ABORTED)]
     response = effects.response(pb.TransactResponse)
     assert (response.outcome, response.reason) == (pb.ABORTED, f"{two.peer}: not enough")
     kinds = {ballot.participant: ballot.kind for ballot in response.ballots}
@@ -152,16 +150,14 @@ def test_a_coordinator_that_crashed_after_its_decision_tells_it_again() -> None:
     """A decision in the log holds."""
     bench = Bench()
     bench.votes(bench.transact(**ORDER))
-    told = bench.restart().calls(pb.DecideRequest)
-    assert [call.request.outcome for call in told] == [pb.COMMITTED, pb.COMMITTED]
+    assert told(bench.restart()) == [("n2", pb.COMMITTED), ("n3", pb.COMMITTED)]
 
 
 def test_a_coordinator_that_crashed_before_its_decision_aborts() -> None:
     """A start record without a decision: it aborts (7.5)."""
     bench = Bench(**NOTHING)
     bench.transact(**ORDER)
-    told = bench.restart().calls(pb.DecideRequest)
-    assert [call.request.outcome for call in told] == [pb.ABORTED, pb.ABORTED]
+    assert told(bench.restart()) == [("n2", pb.ABORTED), ("n3", pb.ABORTED)]
 
 
 def test_without_a_record_the_answer_is_that_nothing_is_known_which_means_abort() -> None:
@@ -215,7 +211,7 @@ def test_a_yes_is_durable_before_it_is_said() -> None:
 @pytest.mark.parametrize(
     ("change", "reason"), [({"alice": -101}, "not enough left"), ({"bob": 1}, "there is no")]
 )
-def test_it_votes_no_on_what_cannot_be_done(change: dict[str, int], reason: str) -> None:
+def test_it_votes_no_on_what_cannot_be_done(change: dict[str, Any], reason: str) -> None:
     """A no needs no record, and the participant may forget at once (7.4)."""
     bench = Bench("n2")
     effects = bench.prepare("t#1", **change)
@@ -383,7 +379,8 @@ def test_steady_votes_do_not_put_off_a_doubt() -> None:
     bench.wait(400)
     assert not bench.prepare("u#1", dave=-1).timers()
     bench.wait(100)
-    assert [one.request.transaction for one in bench.fire("doubt").calls()] == ["t#1"]
+    [call] = bench.fire("doubt").calls()
+    assert call.request == pb.InquireRequest(transaction="t#1")
 
 
 # ---------------------------------------------------------------------------------------- clients
