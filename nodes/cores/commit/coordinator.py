@@ -206,6 +206,7 @@ class Coordinator(Participant):
             self.telling = True
             self.set_timer("retry", self.retry_ms)
 
+    @exercise(part=1, brief="second phase: tell everyone who has not acknowledged the outcome")
     def tell_waiting(self, coordination: Coordination) -> None:
         """Sends the outcome to all that have not acknowledged it."""
         for node in sorted(coordination.waiting_for):

@@ -171,6 +171,7 @@ class Participant(Ledger):
         self.waiting.pop(transaction, None)
         self.after_release(self.locks.release(transaction))
 
+    @exercise(part=2, brief="who has got its locks votes; who must die says no")
     def after_release(self, released: Released) -> None:
         """Those that got their locks vote; those that must die say no."""
         for transaction in released.died:
@@ -193,6 +194,7 @@ class Participant(Ledger):
             first_ms = min(one.until_ms for one in self.waiting.values())
             self.set_timer("locks", max(0, first_ms - self.now.mono_ms))
 
+    @exercise(part=2, brief="nobody waits for a lock for ever")
     @on_timer("locks")
     def give_up_waiting(self) -> None:
         """Who has waited for too long may be in a deadlock, and votes no."""
