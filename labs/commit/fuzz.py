@@ -16,7 +16,7 @@ from labs.commit.invariants import InvariantViolated, invariants
 from labs.commit.lab import CRASH_POINTS, LAB
 from labs.kit.chaos import DRAWS
 from labs.kit.fuzz.target import Drawn, Evidence, FuzzTarget, Load, NotLive
-from labs.kit.schedule import Schedule, replay
+from labs.kit.schedule import replay
 from nodes.cluster.api import ClusterSpec, NodeSpec
 from nodes.cluster.fault_kinds import Heal
 from nodes.cores.commit.ledger import opening_amounts
@@ -26,7 +26,8 @@ T = TypeVar("T")
 # How many clients, and the longest pause of each.
 LOADS: Final = ((1, 300), (3, 300), (4, 1000), (8, 500))
 # Three-phase commit takes silence for a crash, so that only what is a crash may make a node silent.
-CRASHES: Final = frozenset({"kill", "power-cut", "restart", "crash-at", "skew", "duplicate"})
+CRASHES: Final = ("kill", "power-cut", "restart", "crash-at", "skew", "duplicate")
+FAULTS: Final = (*DRAWS, "crash-at")
 # Bounds in the longest timeout, counted from the heal or from the step before: whoever is in doubt
 # asks, round after round, and outcomes are told again.
 ANSWER_UNITS: Final = 6
@@ -59,17 +60,9 @@ def draw(seed: int) -> Drawn:
     )
 
 
-def kept(schedule: Schedule, spec: ClusterSpec) -> Schedule:
+def survives(spec: ClusterSpec) -> tuple[str, ...]:
     """The faults that the protocol claims to survive."""
-    if spec.params["protocol"] != "3pc":
-        return schedule
-    return Schedule(
-        tuple(
-            step
-            for step in schedule.steps
-            if isinstance(step.fault, Heal) or step.fault.kind in CRASHES
-        )
-    )
+    return CRASHES if spec.params["protocol"] == "3pc" else FAULTS
 
 
 async def program(cluster: SimCluster, load: Load, evidence: Evidence) -> None:
@@ -77,12 +70,12 @@ async def program(cluster: SimCluster, load: Load, evidence: Evidence) -> None:
     ledger, stop = Ledger(history=evidence.history), asyncio.Event()
     tellers = [Teller(cluster, n, ledger, load.seed) for n in range(load.clients)]
     tasks = [asyncio.ensure_future(teller.run(stop, load.pause_ms)) for teller in tellers]
-    schedule = kept(load.schedule, cluster.spec)
     try:
-        skipped = await replay(cluster, schedule)
+        skipped = await replay(cluster, load.schedule)
         idle = {id(one.step) for one in skipped}
         evidence.faults = sum(
-            not isinstance(step.fault, Heal) and id(step) not in idle for step in schedule.steps
+            not isinstance(step.fault, Heal) and id(step) not in idle
+            for step in load.schedule.steps
         )
         if cluster.now_ms() < load.duration_ms:
             await cluster.sleep(load.duration_ms - cluster.now_ms())
@@ -132,7 +125,8 @@ FUZZ = FuzzTarget(
     observers=invariants,
     promise_of=promise_of,
     unit_ms=lambda spec: LAB.wait_unit_ms(spec.params),
-    faults=(*DRAWS, "crash-at"),
+    faults=FAULTS,
+    survives=survives,
     mutants={},
     crash_points=tuple(CRASH_POINTS),
 )

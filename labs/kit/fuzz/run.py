@@ -75,7 +75,7 @@ def schedule_of(target: FuzzTarget, case: Case, spec: ClusterSpec) -> Schedule:
         Random(f"{case.seed}:chaos"),
         spec.node_ids,
         unit_ms,
-        kinds=target.faults,
+        kinds=target.faults_for(spec),
         crash_points=target.crash_points,
     )
     return draw_schedule(swarm, from_ms=QUIET_UNITS * unit_ms, until_ms=case.duration_ms)

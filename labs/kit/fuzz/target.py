@@ -83,7 +83,8 @@ class FuzzTarget:
     the final state (HistoryWrong). `observers` are fresh invariants for one run; `promise_of` names
     the one that an exception of theirs is about. `unit_ms` is the longest that the protocol waits
     before it acts. `mutants` are its planted bugs; `crash_points` are what a fault `crash-at`, if
-    it is among `faults`, may name.
+    it is among `faults`, may name. `survives` says which of the faults a cluster with these
+    settings claims to survive; None: all of them.
     """
 
     lab: str
@@ -95,6 +96,11 @@ class FuzzTarget:
     faults: tuple[str, ...]
     mutants: Mapping[str, type[Core]]
     crash_points: tuple[str, ...] = ()
+    survives: Callable[[ClusterSpec], tuple[str, ...]] | None = None
+
+    def faults_for(self, spec: ClusterSpec) -> tuple[str, ...]:
+        """What may be drawn for this cluster."""
+        return self.faults if self.survives is None else self.survives(spec)
 
     def spec_with(self, spec: ClusterSpec, mutant: str | None) -> ClusterSpec:
         """The cluster with this planted bug in every node."""
