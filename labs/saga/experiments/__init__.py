@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
-from labs.saga.experiments import compensations, crashes
+from labs.saga.experiments import compensations, crashes, delivery, isolation
 
-EXPERIMENTS = (*crashes.EXPERIMENTS, *compensations.EXPERIMENTS)
+EXPERIMENTS = (
+    *crashes.EXPERIMENTS,
+    *delivery.EXPERIMENTS,
+    *compensations.EXPERIMENTS,
+    *isolation.EXPERIMENTS,
+)
