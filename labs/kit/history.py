@@ -20,9 +20,15 @@ from labs.kit.text import visible
 
 EntryType = Literal["invoke", "ok", "fail", "info"]
 TYPES: Final = ("invoke", "ok", "fail", "info")
+# Of labs with a bank or a shop. No model judges them; they are kept for pictures.
+BUSINESS: Final = (
+    *("transfer", "balance", "order-place", "order-status", "order-list"),
+    *("order-retry", "order-skip", "order-compensate"),
+)
 FUNCTIONS: Final = (
     *("read", "write", "cas", "append", "add", "enqueue", "dequeue", "increment"),
     *("put", "get", "delete"),
+    *BUSINESS,
 )
 # What a compare-and-set is told when it fails since another value than the expected is there.
 OTHER_VALUE: Final = "the register held another value"

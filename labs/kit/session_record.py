@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from labs.kit.history import Entry
+from labs.kit.history import BUSINESS, Entry
 from labs.kit.last_run import CLIENT_EVENTS_NAME, FACTS_NAME, HISTORY_NAME
 from labs.kit.operations import NODE_VERBS, Operation, Outcome
 from labs.kit.text import visible_bytes
@@ -63,7 +63,10 @@ class SessionRecord:
             return lambda _outcome: None
         process = self._idle.pop() if self._idle else self._processes
         self._processes = max(self._processes, process + 1)
-        value: Any = None if operation.verb in ("get", "delete") else _shown(operation.value)
+        bare = operation.verb in ("get", "delete") or (
+            operation.verb in BUSINESS and not operation.value
+        )
+        value: Any = None if bare else _shown(operation.value)
         if operation.verb == "cas":
             old = None if operation.expected is None else _shown(operation.expected)
             value = [old, value]
