@@ -8,7 +8,7 @@ from typing import Any
 from labs.kit.outcome_text import OutcomeText, failure_text, served_by
 from labs.kit.text import visible
 
-_VOTES = {"yes": "voted yes", "no": "voted no", "none": "did not vote"}
+_VOTES = {"yes": "voted yes", "no": "voted no", "none": "had not voted"}
 _STATES = {
     "unknown": "knows nothing of it",
     "working": "waits for locks",

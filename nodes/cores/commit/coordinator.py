@@ -187,10 +187,12 @@ class Coordinator(Participant):
             precommitted=precommitted,
         )
         self.decisions[coordination.transaction] = decision
+        what = "precommit" if precommitted else "begin"
         rows: dict[str, Message] = {DECISIONS + coordination.transaction: decision}
         if coordination.outcome != pb.UNDECIDED:
+            what = "decision"
             rows |= self.remember(coordination.request, coordination.outcome)
-        self.force(rows)
+        self.force(what, coordination.transaction, rows)
 
     def tell(self, coordination: Coordination) -> None:
         """Second phase: whoever may have voted yes hears the outcome; if need be, again."""
@@ -200,6 +202,7 @@ class Coordinator(Participant):
         coordination.waiting_for = set(coordination.yes) | unsure
         if coordination.outcome == pb.ABORTED and not self.records_begin():
             del self.coordinated[coordination.transaction]  # Nobody has to acknowledge it.
+            self.note("ended", transaction=coordination.transaction)
         self.tell_waiting(coordination)
         self.end_if_all_know(coordination)
         if coordination.transaction in self.coordinated and not self.telling:

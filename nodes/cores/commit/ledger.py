@@ -111,10 +111,12 @@ class Ledger(Core):
             resources = [change.resource for change in vote.changes]
             self.locks.hold(transaction, before(vote.priority), resources)
 
-    def force(self, slots: Mapping[str, Message]) -> None:
-        """Makes all of it durable, or nothing, before anything later happens."""
+    def force(self, what: str, transaction: str, slots: Mapping[str, Message]) -> None:
+        """Makes all of it durable, or nothing, before anything later happens. `what` of the
+        transaction that is: begin, vote, precommit, decision or outcome."""
         self.forced_writes += 1
         self.save_all(slots)
+        self.note("forced", transaction=transaction, what=what)
 
     def remember(self, transaction: str, outcome: pb.Outcome) -> dict[str, Message]:
         """Knows the outcome from now on; returns the rows to write for it."""

@@ -75,6 +75,7 @@ class Participant(Ledger):
             case Answer.WAIT:
                 until_ms = self.now.mono_ms + self.patience_ms
                 self.waiting[request.transaction] = Waiting(request, callers, until_ms)
+                self.note("waits", transaction=request.transaction)
                 self.watch_waiting()
 
     @exercise(part=1, brief="vote: no if it cannot be done, yes only once the promise is durable")
@@ -95,7 +96,7 @@ class Participant(Ledger):
                 priority=request.priority,
             )
             self.crash_point("before-vote-logged")
-            self.force({VOTES + transaction: vote})
+            self.force("vote", transaction, {VOTES + transaction: vote})
             self.crash_point("vote-logged")
             self.votes[transaction] = vote
             self.voted_ms[transaction] = self.now.mono_ms
@@ -154,7 +155,7 @@ class Participant(Ledger):
         if outcome == pb.ABORTED and self.lazy_aborts():
             self.save_all(rows)
         else:
-            self.force(rows)
+            self.force("outcome", transaction, rows)
         self.crash_point("outcome-logged")
         if vote is not None:
             self.committed += outcome == pb.COMMITTED

@@ -91,7 +91,7 @@ class ThreePhase(Termination):
         if not vote.precommitted:
             vote.precommitted = True
             self.crash_point("before-precommit-logged")
-            self.force({VOTES + transaction: vote})
+            self.force("precommit", transaction, {VOTES + transaction: vote})
             self.crash_point("precommit-logged")
             self.note("precommitted", transaction=transaction)
         # The coordinator is alive: its time begins anew.

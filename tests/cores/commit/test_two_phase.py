@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nodes.core import Call, CrashPoint, Respond, Save, SaveAll
+from nodes.core import Call, CrashPoint, Note, Respond, Save, SaveAll
 from protos import commit_pb2 as pb
 from tests.support.commit_bench import NOTHING, THREE, Bench, State, prepare, saved, told
 
@@ -436,7 +436,8 @@ def test_every_forced_write_has_a_crash_point_before_and_behind(params: dict[str
     steps.append(bench.votes(steps[0]))
     for call in steps[-1].calls(pb.PreCommitRequest):
         steps.append(bench.respond(call, pb.PreCommitResponse()))
-    for effects in steps:
+    for step in steps:
+        effects = [effect for effect in step if not isinstance(effect, Note)]
         for place, effect in enumerate(effects):
             if isinstance(effect, SaveAll | Save):
                 assert isinstance(effects[place - 1], CrashPoint)
