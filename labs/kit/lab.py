@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from labs.kit.outcome_text import OutcomeText, key_value_text
 
@@ -81,6 +81,27 @@ def no_role(note: Mapping[str, Any]) -> RoleChange | None:
 
 
 @dataclass(frozen=True, slots=True)
+class SpanChange:
+    """What an event says about something that lasts, for the bars of a space-time diagram: under
+    this name a bar begins, instead of the one before; without a label it only ends.
+
+    `node` is the lane, by default that of the event. A bar ends when the node that told of it
+    crashes, unless what it stands for is `durable`. `kind` says how it is drawn.
+    """
+
+    name: str
+    label: str = ""
+    kind: Literal["work", "undo", "hold"] = "work"
+    node: str = ""
+    durable: bool = False
+
+
+def no_spans(note: Mapping[str, Any]) -> Sequence[SpanChange]:
+    """For labs in which nothing lasts that a role does not say."""
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
 class SettingsVerdict:
     """What a lab thinks of a combination of settings: errors refuse it, warnings are told."""
 
@@ -128,7 +149,8 @@ class Lab:
     `client` is the `module:Class` that carries out client operations: `client_verbs` are those that
     it serves, `client_options` what may be said with them that not every lab has, `outcome_text`
     turns an outcome, as `--json` prints it, into lines. `role_in_note` reads role and term off
-    an event, a dictionary as sentences get it, for the lanes of a space-time diagram.
+    an event, a dictionary as sentences get it, for the lanes of a space-time diagram;
+    `spans_in_note` what lasts there: steps, locks.
     `picture(views, settings)` is what `lab status` and `lab watch` show below the nodes, in lines
     of at most 80 columns; `key_view` is the `module:Class` (labs.kit.key_view) behind
     `lab status --key`.
@@ -157,6 +179,7 @@ class Lab:
     sentences: Mapping[str, Sentence] = field(default_factory=dict)
     quiet_kinds: frozenset[str] = frozenset()
     role_in_note: Callable[[Mapping[str, Any]], RoleChange | None] = no_role
+    spans_in_note: Callable[[Mapping[str, Any]], Sequence[SpanChange]] = no_spans
     crash_points: Mapping[str, str] = field(default_factory=dict)
     client: str = "labs.kit.operations:KeyValueClient"
     client_verbs: tuple[str, ...] = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from labs.kit.host_settings import HOST_SETTINGS
@@ -13,6 +14,7 @@ from labs.kit.lab import (
     Sentence,
     Setting,
     SettingsVerdict,
+    SpanChange,
     Value,
     View,
     Views,
@@ -190,6 +192,7 @@ SENTENCES: dict[str, Sentence] = {
     "declined": "{node} declined order {order}: {reason}",
     "failed": "{node} cannot serve order {order} now: {reason}",
     "turned_back": "order {order} turns back: {reason}",
+    "told": "{node} tells of order {order}: {event}",
     "stuck": "order {order} is stuck and needs an operator: {reason}",
     "operated": "an operator lets order {order} go on: {action}",
     "ended": "order {order} is over: {status}",
@@ -214,6 +217,39 @@ def role_in_note(note: Mapping[str, Any]) -> RoleChange | None:
     number = str(note.get("node", ""))[1:]
     place = int(number) if number.isdecimal() else len(ROLES)
     return RoleChange(ROLES[min(place, len(ROLES)) - 1])
+
+
+# Who has an order next when this was told of it, and for which step; whether it is undone there.
+_NEXT: Mapping[str, tuple[str, str, bool]] = {
+    "order_placed": ("n2", "reserve", False),
+    "stock_reserved": ("n3", "charge", False),
+    "payment_charged": ("n4", "ship", False),
+    "shipment_booked": ("n2", "confirm", False),
+    "shipment_declined": ("n3", "charge", True),
+    "payment_declined": ("n2", "reserve", True),
+    "payment_refunded": ("n2", "reserve", True),
+}
+_PLACES = {"reserve": "n2", "charge": "n3", "ship": "n4", "confirm": "n2"}
+
+
+def spans_in_note(note: Mapping[str, Any]) -> Sequence[SpanChange]:
+    """The step that an order is at, as a bar at the service whose turn it is."""
+    kind, order = str(note.get("kind")), str(note.get("order", ""))
+    if kind in ("ended", "stuck"):
+        return (SpanChange(order),)
+    if kind == "step":
+        step = str(note.get("step"))
+        return (_bar(order, _PLACES.get(step, ""), step, back=bool(note.get("undone"))),)
+    if kind == "told" and str(note.get("event")) in _NEXT:
+        node, step, back = _NEXT[str(note.get("event"))]
+        # The event is in an outbox or the log: it outlives whoever told of it.
+        return (replace(_bar(order, node, step, back=back), durable=True),)
+    return ()
+
+
+def _bar(order: str, node: str, step: str, *, back: bool) -> SpanChange:
+    label = f"undo {step} {order}" if back else f"{step} {order}"
+    return SpanChange(order, label, "undo" if back else "work", node)
 
 
 LAB = Lab(
@@ -243,8 +279,9 @@ LAB = Lab(
         Column("read", read_so_far),
     ),
     sentences=SENTENCES,
-    quiet_kinds=frozenset({"step", "repeated"}),
+    quiet_kinds=frozenset({"step", "repeated", "told"}),
     role_in_note=role_in_note,
+    spans_in_note=spans_in_note,
     crash_points=CRASH_POINTS,
     picture=saga_status,
     client="labs.saga.client:SagaClient",

@@ -8,13 +8,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from labs.kit.history import Entry, Operation, operations
-from labs.kit.lab import Lab, no_role
+from labs.kit.lab import Lab, no_role, no_spans
 from labs.kit.sentences import sentence
 from labs.kit.text import visible
 from labs.kit.timeline.faults import fault_bands
 from labs.kit.timeline.messages import Coverage, coverage, pair
 from labs.kit.timeline.model import Diagram, OperationBar, Violation, Window
 from labs.kit.timeline.roles import as_mapping, marks, role_bands
+from labs.kit.timeline.spans import spans
 from nodes.cluster.api import CLIENT
 from nodes.timeline import TimelineEvent
 
@@ -72,6 +73,11 @@ def diagram(
             mark
             for mark in marks(ordered, lanes, quiet, role_in_note, say)
             if _inside(window, mark.at_ms)
+        ],
+        spans=[
+            span
+            for span in spans(ordered, lanes, lab.spans_in_note if lab is not None else no_spans)
+            if window.touches(span.began_ms, span.ended_ms)
         ],
         violation=_one_line(violation),
         roles=lab.roles if lab is not None else (),

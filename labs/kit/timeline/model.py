@@ -109,6 +109,17 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """Something that lasts at a node, beside its role: a step, a lock. None: it goes on."""
+
+    node: str
+    label: str
+    kind: Literal["work", "undo", "hold"]
+    began_ms: float
+    ended_ms: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Violation:
     """What must not have happened. At a moment, at a node, or by an operation; any may be
     missing."""
@@ -131,6 +142,7 @@ class Diagram:
     faults: Sequence[FaultBand]
     bands: Sequence[RoleBand]
     marks: Sequence[Mark]
+    spans: Sequence[Span]
     violation: Violation | None
     roles: tuple[str, ...]
     remarks: tuple[str, ...]

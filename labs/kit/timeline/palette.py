@@ -37,6 +37,13 @@ STATES: Final[Mapping[str, Paint]] = {
     PAUSED: Paint("url(#fl-paused)", "#1f2328", "#57606a"),
 }
 
+# What lasts at a node: undoing is dashed, so that no meaning hangs on the colour.
+SPANS: Final[Mapping[str, Paint]] = {
+    "work": Paint("#cfe3f5", "#1f2328", "#0072b2"),
+    "undo": Paint("#f6e6f0", "#1f2328", "#8a4b78", dashed=True),
+    "hold": Paint("#f8e7b0", "#1f2328", "#b98900"),
+}
+
 OK_FILL: Final = "#009e73"
 INFO_EDGE: Final = "#8a4b78"
 FAIL_EDGE: Final = "#57606a"

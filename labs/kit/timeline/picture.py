@@ -24,6 +24,7 @@ from labs.kit.timeline.lanes_layer import (
 from labs.kit.timeline.model import DOWN, PAUSED, Diagram, Violation
 from labs.kit.timeline.operations_layer import ROWS_MAX, draw_operations, row_height, rows_of
 from labs.kit.timeline.sheet import CLIENTS, LEFT, PLOT_WIDTH, RIGHT, Sheet
+from labs.kit.timeline.spans_layer import draw_spans, room
 
 WIDTH: Final = LEFT + PLOT_WIDTH + RIGHT
 QUIET: Final = "#57606a"
@@ -70,7 +71,7 @@ def svg(diagram: Diagram, *, title: str = "", fine: bool = False) -> str:
     if any(CLIENTS in (message.source, message.target) for message in diagram.messages):
         sheet.lanes[CLIENTS] = nodes_top + 8
         nodes_top += 16
-    half = 39.0 if len(diagram.nodes) <= 7 else 28.0
+    half = (39.0 if len(diagram.nodes) <= 7 else 28.0) + room(diagram.spans)
     for place, node in enumerate(diagram.nodes):
         sheet.lanes[node] = nodes_top + half * (2 * place + 1)
     bottom = nodes_top + 2 * half * len(diagram.nodes)
@@ -83,6 +84,7 @@ def svg(diagram: Diagram, *, title: str = "", fine: bool = False) -> str:
     draw_stripes(sheet, diagram.faults)
     left_out = {
         "role bands": draw_bands(sheet, diagram.bands, paints),
+        "steps and locks": draw_spans(sheet, diagram.spans),
         "marks": draw_marks(sheet, diagram, half),
         "faults": draw_faults(sheet, faults, faults_top, bottom),
         "operations": draw_operations(sheet, operations, operations_top, diagram.violation),
@@ -187,6 +189,10 @@ def _legend(
     for role in (*diagram.roles, DOWN, PAUSED):
         if role in present:
             entries.append((_swatch(paints[role]), role.replace("_", " ")))
+    kinds_of_spans = {span.kind for span in diagram.spans}
+    for kind, text in (("work", "a step"), ("undo", "being undone"), ("hold", "held")):
+        if kind in kinds_of_spans:
+            entries.append((_swatch(palette.SPANS[kind]), text))
     outcomes = {bar.outcome for bar in diagram.operations}
     ok = f"<rect y='-9' width='26' height='11' rx='2' fill='{palette.OK_FILL}'/>"
     fail = (

@@ -134,6 +134,8 @@ class Choreography(Orchestrator):
         else:
             self.commit(rows)
             self.send_event(event)
+        name = Kind.Kind.Name(event.kind).lower()
+        self.note("told", order=event.order.id, event=name)
 
     def send_event(self, event: pb.Event) -> None:
         """To the log, once; without a message where this node keeps it."""
