@@ -1,5 +1,5 @@
-"""Sagas are not isolated: updates that are lost, goods that are refused although they come back, and
-what it costs to lock them meanwhile."""
+"""Sagas are not isolated: updates that are lost, goods that are refused although they come back,
+and what it costs to lock them meanwhile."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ ISOLATION_ANOMALIES = saga_experiment(
     faults=("delay",),
     params={
         "opening_stock": ALL,
-        "attempts_max": 30,
+        "attempts_max": 200,
         "call_timeout_ms": 2000,
         "backoff_ms": 20,
         "backoff_ms_max": 100,
