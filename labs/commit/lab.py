@@ -14,6 +14,7 @@ from labs.kit.lab import (
     Sentence,
     Setting,
     SettingsVerdict,
+    SpanChange,
     Value,
     View,
     Views,
@@ -151,7 +152,7 @@ def doubts(view: View) -> str:
     if not entries:
         return ""
     oldest_ms = max(int(entry.get("since_ms", 0)) for entry in entries)
-    return f"{len(entries)} ({oldest_ms} ms)"
+    return f"{len(entries)}, {oldest_ms / 1000:.1f} s"
 
 
 def locked(view: View) -> str:
@@ -164,10 +165,22 @@ def locked(view: View) -> str:
 # --------------------------------------------------------------------------------------- sentences
 
 
+_FORCED = {
+    "begin": "forces to disk that {transaction} begins",
+    "vote": "forces its yes on {transaction} to disk, and is in doubt until it hears the outcome",
+    "precommit": "forces to disk that all voted yes on {transaction}",
+    "decision": "forces the decision on {transaction} to disk",
+    "outcome": "forces the outcome of {transaction} to disk, with what it changes",
+}
+
+
+def _forced(note: Mapping[str, Any]) -> str:
+    return "{node} " + _FORCED.get(str(note.get("what")), "forces {what} of {transaction} to disk")
+
+
 def _voted(note: Mapping[str, Any]) -> str:
-    if note.get("yes"):
-        return "{node} votes yes on {transaction}, and is in doubt until it hears the outcome"
-    return "{node} votes no on {transaction}"
+    # A yes is a forced write, which says so itself.
+    return "" if note.get("yes") else "{node} votes no on {transaction}"
 
 
 def _outcome(before: str, after: str = "") -> Sentence:
@@ -182,17 +195,48 @@ def _outcome(before: str, after: str = "") -> Sentence:
 
 SENTENCES: dict[str, Sentence] = {
     "began": "{node} asks {participants} to prepare {transaction}",
-    "voted": _voted,
+    "waits": "{node} lets {transaction} wait for a lock",
     "died": "{node} lets {transaction} die: an older transaction holds a lock that it needs",
+    "voted": _voted,
+    "forced": _forced,
     "precommitting": "{node} tells everyone that all voted yes on {transaction}",
     "precommitted": "{node} knows that all voted yes on {transaction}",
-    "decided": _outcome("decides and "),
+    "decided": _outcome("decides, and "),
     "concluded": _outcome(""),
     "in_doubt": "{node} is in doubt of {transaction}, and asks {coordinator}",
     "terminated": _outcome("", " without its coordinator"),
-    "ended": "{node} forgets {transaction}: everyone knows the outcome",
+    "ended": "{node} forgets {transaction}: nobody has to hear of it any more",
     "lost_disk": "{node} lost its disk and with it its promises: it takes part in nothing any more",
 }
+
+
+def spans_in_note(note: Mapping[str, Any]) -> Sequence[SpanChange]:
+    """A coordinator's phases, and what a participant waits for or holds locks for."""
+    kind, node = str(note.get("kind")), str(note.get("node"))
+    transaction = str(note.get("transaction"))
+    phases, share = f"{node} coordinates {transaction}", f"{node} shares {transaction}"
+    commits = bool(note.get("committed"))
+    match kind:
+        case "began":
+            return (SpanChange(phases, f"{transaction}: asks for votes"),)
+        case "precommitting":
+            return (SpanChange(phases, f"{transaction}: tells that all voted yes"),)
+        case "decided":
+            label = f"{transaction}: tells to {'commit' if commits else 'abort'}"
+            return (SpanChange(phases, label, "work" if commits else "undo"),)
+        case "ended":
+            return (SpanChange(phases),)
+        case "waits":
+            return (SpanChange(share, f"{transaction}: waits for locks", "undo"),)
+        case "voted" if note.get("yes"):
+            return (SpanChange(share, f"{transaction}: in doubt, locked", "hold", durable=True),)
+        case "precommitted":
+            label = f"{transaction}: all voted yes, locked"
+            return (SpanChange(share, label, "hold", durable=True),)
+        case "voted" | "died" | "concluded":
+            return (SpanChange(share),)
+    return ()
+
 
 CRASH_POINTS = {
     "before-begin-logged": "the coordinator has not recorded that a transaction begins",
@@ -235,15 +279,16 @@ LAB = Lab(
         for name in ("vote_timeout_ms", "lock_timeout_ms", "doubt_timeout_ms", "retry_ms")
     ),
     view_columns=(
-        Column("committed", shown("committed")),
-        Column("aborted", shown("aborted")),
+        Column("commit", shown("committed")),
+        Column("abort", shown("aborted")),
         Column("in doubt", doubts),
         Column("locks", locked),
         Column("forced", shown("forced_writes")),
-        Column("messages", shown("messages")),
+        Column("sent", shown("messages")),
     ),
     sentences=SENTENCES,
-    quiet_kinds=frozenset({"began", "voted", "precommitted", "concluded", "ended"}),
+    quiet_kinds=frozenset({"precommitted", "concluded", "ended"}),
+    spans_in_note=spans_in_note,
     crash_points=CRASH_POINTS,
     client="labs.commit.client:CommitClient",
     client_verbs=("transfer", "balance", "order-place", "order-status"),

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from labs.kit.history import Entry, Operation, operations
+from labs.kit.history import BUSINESS, Entry, Operation, operations
 from labs.kit.lab import Lab, no_role, no_spans
 from labs.kit.sentences import sentence
 from labs.kit.text import visible
@@ -93,6 +93,8 @@ def operation_label(operation: Operation) -> str:
         result = f": {_value(operation.result)}" if operation.outcome == "ok" else ""
         return visible(f"{short}{key}{result}")
     argument = operation.argument
+    if operation.f in BUSINESS:
+        return visible(f"{short}{key}")  # what it is of is too long
     if operation.f == "cas" and isinstance(argument, list) and len(argument) == 2:
         return visible(f"cas{key} {_value(argument[0])}>{_value(argument[1])}")
     if argument is None:
