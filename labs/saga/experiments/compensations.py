@@ -18,6 +18,7 @@ from labs.saga.experiments.tools import (
     require_answers,
     saga_experiment,
     seen,
+    to_its_end,
 )
 from nodes.cluster import fault_kinds as kinds
 from protos import saga_pb2 as pb
@@ -56,7 +57,8 @@ async def lose_the_refund(trial: Trial) -> None:
     back_ms = trial.now_ms()
     if trial.variant != "short_outage":
         back_ms = await _operate(trial, order.id)
-    saga = await ended(trial, order.id)
+    # The first retry may come before the connections are back.
+    saga = await (to_its_end if trial.variant == "retry" else ended)(trial, order.id)
     trial.measure_variant("end_ms", trial.now_ms() - back_ms)
     trial.end_phase()
     final = await books_of(trial)

@@ -10,14 +10,13 @@ from labs.saga.experiments.tools import (
     SHIPPING,
     Customer,
     books_of,
-    ended,
     is_over,
     new_order,
-    operator,
     percent,
     require_answers,
     saga_experiment,
     seen,
+    to_its_end,
 )
 from nodes.cluster import fault_kinds as kinds
 from protos import saga_pb2 as pb
@@ -32,6 +31,7 @@ _STYLE = {
     "impatient": "orchestrated, three attempts",
     "choreographed": "choreographed",
 }
+MARGIN_MS = 50  # what is told at the edge of a phase counts, too
 STEP_MESSAGES, STEPS = 2, 4  # a request and a response for each step of an order
 
 
@@ -41,11 +41,13 @@ async def lose_a_service(trial: Trial) -> None:
     customer = Customer(trial)
     trial.phase("before")
     calm = trial.number_of("orders")
+    await trial.sleep(MARGIN_MS)
     for number in range(calm):
         began_ms = trial.now_ms()
         saga = await customer.insist(new_order(f"calm-{number}"), wait=True)
         trial.evidence.require(saga.status == pb.COMPLETED, "an order failed before the fault")
         trial.measure_variant("order_ms", trial.now_ms() - began_ms)
+    await trial.sleep(MARGIN_MS)
     trial.phase("during")
     await trial.inject(kinds.Kill((SHIPPING,)))
     names = [f"late-{number}" for number in range(calm)]
@@ -60,7 +62,7 @@ async def lose_a_service(trial: Trial) -> None:
     await trial.heal()
     trial.phase("after")
     back_ms = trial.now_ms()
-    ends = [await _brought_to_its_end(trial, name) for name in names]
+    ends = [(await to_its_end(trial, name)).status for name in names]
     trial.measure_variant("over_after_return_ms", trial.now_ms() - back_ms)
     trial.end_phase()
     trial.measure_variant("carried_out", percent(ends.count(pb.COMPLETED), calm))
@@ -74,14 +76,6 @@ async def lose_a_service(trial: Trial) -> None:
 def _says_where(saga: pb.Saga) -> bool:
     """Whoever asks is told which step it hangs on."""
     return saga.step == pb.SHIP and (saga.attempts > 0 or bool(saga.reason))
-
-
-async def _brought_to_its_end(trial: Trial, order: str) -> pb.Status:
-    saga = await ended(trial, order)
-    if saga.status == pb.STUCK:
-        await operator(trial, order, pb.OperateRequest.RETRY)
-        saga = await ended(trial, order)
-    return saga.status
 
 
 def analyse_messages(trial: Trial) -> None:

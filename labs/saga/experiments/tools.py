@@ -12,7 +12,7 @@ from typing import Any
 from labs.kit.experiment import Experiment, Trial
 from labs.kit.workloads import Sample, now_ns
 from labs.saga.invariants import InvariantViolated, invariants
-from labs.saga.orders import OVER, bound_ms, operate, saga_of, settled
+from labs.saga.orders import OVER, bound_ms, brought_to_an_end, operate, saga_of, settled
 from nodes.cluster.api import Indeterminate, NodeState, Refused
 from nodes.core import NodeId
 from nodes.timeline import TimelineEvent
@@ -110,6 +110,13 @@ def patience_of(trial: Trial) -> int:
 async def ended(trial: Trial, order: str) -> pb.Saga:
     """The saga when it is over or stuck. Raises TimeoutError."""
     return await settled(trial.cluster, order, within_ms=patience_of(trial))
+
+
+async def to_its_end(trial: Trial, order: str) -> pb.Saga:
+    """The saga when it is over; while it is stuck an operator lets it try again. Raises
+    TimeoutError."""
+    sagas, _ = await brought_to_an_end(trial.cluster, [order], within_ms=patience_of(trial))
+    return sagas[order]
 
 
 async def seen(trial: Trial, order: str) -> pb.Saga:

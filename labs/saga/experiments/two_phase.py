@@ -185,7 +185,12 @@ def _of_system(name: str) -> tuple[Measurement, ...]:
     words = _SYSTEM[name]
     return (
         Measurement(f"order_ms_before_{name}", "ms", f"from an order to its end: {words}"),
-        Measurement(f"answer_ms_during_{name}", "ms", f"until the customer had an answer: {words}"),
+        Measurement(
+            f"answer_ms_during_{name}",
+            "ms",
+            f"until nine of ten customers had an answer: {words}",
+            "p90",
+        ),
         Measurement(
             f"accepted_during_{name}", "%", f"of orders during the partition: {words}", "mean"
         ),
