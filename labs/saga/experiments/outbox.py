@@ -28,7 +28,7 @@ from nodes.core import NodeId
 from protos import saga_pb2 as pb
 
 POINTS = ("before-effect-saved", "effect-saved", "before-event-sent", "event-sent")
-EVENTS = {STOCK: "stock_reserved", PAYMENT: "payment_charged"}
+EVENTS = {PAYMENT: "payment_charged", STOCK: "stock_reserved"}
 ARRIVES_MS = 100  # what was sent right before the crash
 SPENDER, MOST_OF_IT = "dave", 600  # of the 1000 that everyone has
 PRICE = 1
@@ -68,7 +68,7 @@ async def crash_between(trial: Trial) -> None:
     before the payment service hears of it again."""
     told = [
         await _die_once(trial, new_order(f"o{node}-{point}", price=PRICE), node, point)
-        for node in EVENTS
+        for node in list(EVENTS)[: trial.number_of("services")]
         for point in POINTS
     ]
     unpaid = new_order("spent", customer=SPENDER, price=MOST_OF_IT)
