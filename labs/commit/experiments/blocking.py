@@ -13,6 +13,7 @@ from labs.commit.experiments.tools import (
     adds_up,
     at_rest_within,
     commit_experiment,
+    connected,
     dies_at,
     down,
     held,
@@ -28,6 +29,7 @@ COORDINATOR = "n1"
 # One account at each of the three participants, and as many that nobody locks.
 LOCKED = ("alice", "bob", "carol")
 FREE = ("dave", "5", "6")
+BLOCKED = {f"account/{name}": -1 for name in LOCKED}
 
 # ------------------------------------------------------------------------------- blocking-time
 
@@ -42,9 +44,9 @@ async def block(trial: Trial) -> None:
     locked and with others."""
     clients = [BankClient(trial)]
     for down_ms in _downs(trial):
+        await connected(trial, clients[0], BLOCKED)
         await trial.inject(dies_at(COORDINATOR, "before-decision-logged"))
-        changes = {f"account/{name}": -1 for name in LOCKED}
-        asking = asyncio.create_task(clients[0].transact(changes, at=COORDINATOR))
+        asking = asyncio.create_task(clients[0].transact(BLOCKED, at=COORDINATOR))
         await down(trial, COORDINATOR, "before its decision was logged")
         trial.phase(f"down {down_ms}")
         stop = asyncio.Event()
@@ -201,9 +203,9 @@ async def end_doubts(trial: Trial) -> None:
     rounds = []
     for _ in range(trial.number_of("rounds")):
         for doubt, (node, point, _) in DOUBTS.items():
+            await connected(trial, client, BLOCKED)
             await trial.inject(dies_at(node, point))
-            changes = {f"account/{name}": -1 for name in LOCKED}
-            asking = asyncio.create_task(client.transact(changes, at=COORDINATOR))
+            asking = asyncio.create_task(client.transact(BLOCKED, at=COORDINATOR))
             try:
                 await down(trial, node, f"at {point}")
                 # It comes back at any moment between two tries of the others.

@@ -13,6 +13,7 @@ from labs.commit.experiments.tools import (
     adds_up,
     at_rest_within,
     commit_experiment,
+    connected,
     dies_at,
     down,
     view_of,
@@ -33,7 +34,7 @@ ABORTS = Story(
 # other it says no, and n3 has said yes in vain.
 PARTICIPANT = {COMMITS.name: "n2", ABORTS.name: "n3"}
 LAST_PREPARE = 2  # the coordinator has then asked all three
-ON_ITS_WAY_MS = 100  # what was sent before the crash arrives within that time
+ON_ITS_WAY_MS = 200  # what was sent before the crash arrives within that time
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,12 +159,13 @@ async def crash_everywhere(trial: Trial) -> None:
 async def _crash(trial: Trial, client: BankClient, story: Story, cell: Cell) -> None:
     cluster = trial.cluster
     node = COORDINATOR if cell.role == "coordinator" else PARTICIPANT[story.name]
+    await connected(trial, client, COMMITS.changes)
     before = await amounts(cluster)
     await trial.inject(dies_at(node, cell.point, cell.after))
     asking = asyncio.create_task(client.transact(story.changes, at=story.coordinator))
     try:
         await down(trial, node, f"at {cell.point}")
-        await trial.sleep(ON_ITS_WAY_MS * trial.slowness)
+        await trial.sleep(ON_ITS_WAY_MS)
         blocked = not await _others_free(trial, node)
         await trial.heal()
         back_ms = trial.now_ms()
@@ -190,7 +192,7 @@ async def _others_free(trial: Trial, dead: NodeId) -> bool:
         shown = [await view_of(trial, node) for node in trial.cluster.nodes if node != dead]
         return not any(view is None or view.locks or view.in_doubt for view in shown)
 
-    away_ms = int(trial.number_of("away_ms") * trial.slowness)
+    away_ms = trial.number_of("away_ms")
     try:
         await trial.cluster.until("no lock is held", free, within_ms=away_ms)
     except TimeoutError:

@@ -88,6 +88,19 @@ async def at_rest_within(trial: Trial, units: int = 12) -> None:
     )
 
 
+async def connected(trial: Trial, client: BankClient, changes: Mapping[str, int]) -> None:
+    """Waits until such a transaction commits: connections to a node that was down are made anew
+    only after a while, and what is asked for before that is aborted. Raises TimeoutError."""
+
+    async def commits() -> bool:
+        _, sample = await client.transact(changes, at=trial.cluster.nodes[0])
+        return sample.ok
+
+    within_ms = 12 * trial.timeout_ms
+    await trial.cluster.until("a transaction commits", commits, within_ms=within_ms)
+    await at_rest_within(trial)
+
+
 async def adds_up(trial: Trial, *clients: BankClient) -> None:
     """At rest, every committed change is there once, and nothing else. Whatever nobody could tell
     of is asked for again. Raises HistoryWrong and TimeoutError."""
@@ -166,7 +179,8 @@ def held(events: Sequence[TimelineEvent], transaction: str) -> Iterator[Held]:
 def returned_ms(events: Sequence[TimelineEvent], node: NodeId, after_ms: float) -> float:
     """When the node came up, after that moment. Raises Vacuous."""
     for event in events:
-        if event.node == node and event.kind == STARTED and event.at_ms >= after_ms:
+        # Events are rounded.
+        if event.node == node and event.kind == STARTED and event.at_ms >= after_ms - 1:
             return event.at_ms
     raise Vacuous(f"{node} was not seen to come back")
 
