@@ -8,7 +8,7 @@ import pytest
 from labs.commit.crash_matrix import STORIES, commit_spec, play
 from labs.commit.invariants import InvariantViolated, Outcomes, invariants
 from labs.kit.crash_matrix import boundaries
-from nodes.cluster.fault_kinds import Partition
+from nodes.cluster.fault_kinds import Isolate, Partition
 from nodes.core import Core, NodeId
 from nodes.cores.commit import AtomicCommit
 from nodes.cores.commit.coordinator import Coordination
@@ -94,7 +94,6 @@ def violated(core: type[Core], crashing: NodeId) -> set[str]:
     ("core", "crashing", "invariant"),
     [
         (SaysYesBeforeItIsDurable, "n1", "a yes is durable before it is said"),
-        (CommitsByMajority, "n4", "commit only if all voted yes (AC3)"),
         (TellsBeforeItDecides, "n1", "a decision to commit is durable before it is told"),
         (AbortsWhenInDoubt, "n1", "all that decide, decide alike (AC1)"),
         (AppliesTwice, "n1", "amounts change by committed transactions only, and by each once"),
@@ -105,6 +104,20 @@ def test_a_planted_bug_is_caught_by_its_invariant(
 ) -> None:
     """The bug's own invariant is among those that are broken."""
     assert invariant in violated(core, crashing)
+
+
+async def _without_a_vote(cluster: SimCluster) -> None:
+    """One participant is never asked, since nothing reaches it."""
+    await cluster.faults.inject(Isolate("n4"))
+    await play(cluster, STORIES[0])
+
+
+def test_a_majority_is_caught_where_all_must_vote_yes() -> None:
+    """Commit is no consensus: it needs unanimity."""
+    spec = commit_spec()
+    cores = dict.fromkeys(spec.node_ids, CommitsByMajority)
+    with pytest.raises(InvariantViolated, match="AC3"):
+        simulate(spec, _without_a_vote, cores=cores, observers=invariants())
 
 
 def test_the_protocol_itself_is_not_caught() -> None:
