@@ -186,7 +186,11 @@ OUTBOX = saga_experiment(
     trial=crash_between,
     faults=("crash-at",),
     params={"style": "choreographed", "backoff_ms_max": 300},
-    settings=(Setting("wait_ms", 2500, "until an order is given up as half done", minimum=500),),
+    settings=(
+        Setting("services", 2, "that die over it: payment, and stock", minimum=1, maximum=2),
+        Setting("wait_ms", 2500, "until an order is given up as half done", minimum=500),
+    ),
+    short={"services": 1},
     variants=WRITES,
     trials_sim=3,
     trials_real=1,
