@@ -202,6 +202,7 @@ SENTENCES: dict[str, Sentence] = {
     "precommitting": "{node} tells everyone that all voted yes on {transaction}",
     "precommitted": "{node} knows that all voted yes on {transaction}",
     "decided": _outcome("decides, and "),
+    "resumed": _outcome("is back: its disk says that it ", ", and all shall hear it"),
     "concluded": _outcome(""),
     "in_doubt": "{node} is in doubt of {transaction}, and asks {coordinator}",
     "terminated": _outcome("", " without its coordinator"),
@@ -221,7 +222,7 @@ def spans_in_note(note: Mapping[str, Any]) -> Sequence[SpanChange]:
             return (SpanChange(phases, f"{transaction}: asks for votes"),)
         case "precommitting":
             return (SpanChange(phases, f"{transaction}: tells that all voted yes"),)
-        case "decided":
+        case "decided" | "resumed":
             label = f"{transaction}: tells to {'commit' if commits else 'abort'}"
             return (SpanChange(phases, label, "work" if commits else "undo"),)
         case "ended":

@@ -84,6 +84,8 @@ class Coordinator(Participant):
         coordination.outcome = decision.outcome
         self.coordinated[transaction] = coordination
         if decision.outcome != pb.UNDECIDED:
+            committed = decision.outcome == pb.COMMITTED
+            self.note("resumed", transaction=transaction, committed=committed)
             self.tell(coordination)
         return coordination
 
