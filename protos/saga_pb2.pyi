@@ -325,7 +325,7 @@ class Counter(_message.Message):
     def __init__(self, value: _Optional[int] = ...) -> None: ...
 
 class SagaView(_message.Message):
-    __slots__ = ("role", "sagas", "ended", "stock", "accounts", "capacity_left", "reservations", "charges", "shipments", "taken", "held", "sold", "booked", "outbox", "log", "offset", "effects", "repetitions", "messages")
+    __slots__ = ("role", "sagas", "ended", "stock", "accounts", "capacity_left", "reservations", "charges", "shipments", "taken", "held", "sold", "booked", "completed", "compensated", "outbox", "log", "offset", "effects", "repetitions", "messages")
     class EndedEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -395,6 +395,8 @@ class SagaView(_message.Message):
     HELD_FIELD_NUMBER: _ClassVar[int]
     SOLD_FIELD_NUMBER: _ClassVar[int]
     BOOKED_FIELD_NUMBER: _ClassVar[int]
+    COMPLETED_FIELD_NUMBER: _ClassVar[int]
+    COMPENSATED_FIELD_NUMBER: _ClassVar[int]
     OUTBOX_FIELD_NUMBER: _ClassVar[int]
     LOG_FIELD_NUMBER: _ClassVar[int]
     OFFSET_FIELD_NUMBER: _ClassVar[int]
@@ -414,10 +416,12 @@ class SagaView(_message.Message):
     held: _containers.ScalarMap[str, int]
     sold: _containers.ScalarMap[str, int]
     booked: int
+    completed: int
+    compensated: int
     outbox: int
     log: int
     offset: int
     effects: int
     repetitions: int
     messages: int
-    def __init__(self, role: _Optional[str] = ..., sagas: _Optional[_Iterable[_Union[Saga, _Mapping]]] = ..., ended: _Optional[_Mapping[str, Status]] = ..., stock: _Optional[_Mapping[str, int]] = ..., accounts: _Optional[_Mapping[str, int]] = ..., capacity_left: _Optional[int] = ..., reservations: _Optional[_Mapping[str, str]] = ..., charges: _Optional[_Mapping[str, str]] = ..., shipments: _Optional[_Mapping[str, str]] = ..., taken: _Optional[int] = ..., held: _Optional[_Mapping[str, int]] = ..., sold: _Optional[_Mapping[str, int]] = ..., booked: _Optional[int] = ..., outbox: _Optional[int] = ..., log: _Optional[int] = ..., offset: _Optional[int] = ..., effects: _Optional[int] = ..., repetitions: _Optional[int] = ..., messages: _Optional[int] = ...) -> None: ...
+    def __init__(self, role: _Optional[str] = ..., sagas: _Optional[_Iterable[_Union[Saga, _Mapping]]] = ..., ended: _Optional[_Mapping[str, Status]] = ..., stock: _Optional[_Mapping[str, int]] = ..., accounts: _Optional[_Mapping[str, int]] = ..., capacity_left: _Optional[int] = ..., reservations: _Optional[_Mapping[str, str]] = ..., charges: _Optional[_Mapping[str, str]] = ..., shipments: _Optional[_Mapping[str, str]] = ..., taken: _Optional[int] = ..., held: _Optional[_Mapping[str, int]] = ..., sold: _Optional[_Mapping[str, int]] = ..., booked: _Optional[int] = ..., completed: _Optional[int] = ..., compensated: _Optional[int] = ..., outbox: _Optional[int] = ..., log: _Optional[int] = ..., offset: _Optional[int] = ..., effects: _Optional[int] = ..., repetitions: _Optional[int] = ..., messages: _Optional[int] = ...) -> None: ...

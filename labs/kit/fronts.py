@@ -28,11 +28,21 @@ def first_steps(status: Mapping[str, Any]) -> list[str]:
     leader = status.get("leader")
     serves = f"{leader} leads" if leader else f"{len(status['nodes'])} nodes serve"
     whom = "leader" if leader else str(status["nodes"][0]["id"])
+    verbs = status.get("client_verbs", ())
+    ask = next((f", {example}" for verb, example in _EXAMPLES.items() if verb in verbs), "")
     return [
         f"ready: {serves}. Ctrl-C ends the lab.",
-        f"from a second terminal: lab status, lab fault kill {whom}, lab fault heal, lab put x 1",
+        f"from a second terminal: lab status, lab fault kill {whom}, lab fault heal{ask}",
         *how_to_type_lab(),
     ]
+
+
+# What a client may ask first, by the operation that the lab offers.
+_EXAMPLES: Mapping[str, str] = {
+    "put": "lab put x 1",
+    "transfer": "lab transfer alice bob 10",
+    "order-place": "lab order place book",
+}
 
 
 def how_to_type_lab() -> list[str]:

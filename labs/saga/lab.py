@@ -127,26 +127,38 @@ def under_way(view: View) -> list[str]:
 # ----------------------------------------------------------------------------------------- columns
 
 
-def orders(view: View) -> str:
-    """How many are under way, and how many are over."""
-    if view.get("role") != "orchestrator":
-        return ""
-    stuck = sum(saga.get("status") == "stuck" for saga in view.get("sagas") or ())
-    ended = len(view.get("ended") or ())
-    return f"{len(under_way(view))} ({ended} over" + (f", {stuck} stuck)" if stuck else ")")
-
-
-def holds(view: View) -> str:
-    """What the service has of its own: goods, money, places."""
+def has(view: View) -> str:
+    """What the node is busy with, or what its service has left."""
     match view.get("role"):
+        case "orchestrator":
+            stuck = sum(saga.get("status") == "stuck" for saga in view.get("sagas") or ())
+            return f"{len(under_way(view))} going" + (f", {stuck} stuck" if stuck else "")
         case "stock":
-            counts = sorted((view.get("stock") or {}).items())
-            return ", ".join(f"{count} {item}" for item, count in counts)
+            return f"{_total(view, 'stock')} left"
         case "payment":
-            return f"{sum(map(int, (view.get('accounts') or {}).values()))} + {view['taken']} taken"
+            return f"{_total(view, 'accounts')} left"
         case "shipping":
-            return f"{view.get('capacity_left', 0)} free, {view.get('booked', 0)} booked"
+            return f"{view.get('capacity_left', 0)} left"
     return ""
+
+
+def gave(view: View) -> str:
+    """What has come to its end, or what orders have of the service."""
+    match view.get("role"):
+        case "orchestrator":
+            return f"{int(view.get('completed', 0)) + int(view.get('compensated', 0))} over"
+        case "stock":
+            held = _total(view, "held")
+            return f"{_total(view, 'sold')} sold" + (f", {held} held" if held else "")
+        case "payment":
+            return f"{view.get('taken', 0)} taken"
+        case "shipping":
+            return f"{view.get('booked', 0)} booked"
+    return ""
+
+
+def _total(view: View, field_name: str) -> int:
+    return sum(map(int, (view.get(field_name) or {}).values()))
 
 
 def read_so_far(view: View) -> str:
@@ -271,10 +283,9 @@ LAB = Lab(
         int(settings[name]) for name in ("call_timeout_ms", "backoff_ms_max", "poll_ms")
     ),
     view_columns=(
-        Column("orders", orders),
-        Column("holds", holds),
-        Column("effects", shown("effects")),
-        Column("repeated", shown("repetitions")),
+        Column("has", has),
+        Column("gave", gave),
+        Column("again", shown("repetitions")),
         Column("outbox", shown("outbox")),
         Column("read", read_so_far),
     ),

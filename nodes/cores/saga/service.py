@@ -101,6 +101,8 @@ class OrderSaga(Choreography):
             reservations=states_of(self.reservations),
             charges=states_of(self.charges),
             shipments=states_of(self.shipments),
+            completed=sum(saga.status == pb.COMPLETED for saga in ended),
+            compensated=sum(saga.status == pb.COMPENSATED for saga in ended),
             taken=sum(one.amount for one in charges if one.state == "charged"),
             held=self.reserved("pending"),
             sold=self.reserved("confirmed"),
