@@ -197,7 +197,7 @@ def test_every_note_has_a_sentence_and_phases_and_locks_have_bars() -> None:
 
     events = on_lab(program, record=True)
     told_kinds = {event.kind for event in events} & set(LAB.sentences)
-    assert {"began", "forced", "in_doubt", "decided", "concluded", "ended"} <= told_kinds
+    assert {"began", "forced", "in_doubt", "resumed", "concluded", "ended"} <= told_kinds
     for event in events:
         if event.kind in LAB.sentences:
             words = {**event.fields, "node": event.node, "kind": event.kind}
