@@ -117,7 +117,7 @@ PARTITION_AVAILABILITY = store_experiment(
         Setting("during_ms", 6000, "how long the network stays apart", minimum=1000),
         Setting("patience_ms", 1000, "how long a client tries before it gives up", minimum=100),
     ),
-    short={"during_ms": 4000},
+    short={"during_ms": 3000},
     variants=SYSTEMS,
     trials_sim=5,
     measurements=tuple(one for variant in SYSTEMS for one in _of_system(variant.name)),

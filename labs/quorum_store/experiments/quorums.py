@@ -103,7 +103,7 @@ QUORUM_OVERLAP = store_experiment(
         Setting("writes", 30, "keys that are written, for each R and W", minimum=1),
         Setting("reads", 5, "reads of each key", minimum=1),
     ),
-    short={"writes": 15},
+    short={"writes": 12},
     variants=(
         Variant("n3", {"replication": 3}),
         Variant("n5", {"replication": 5}, short_real=False),
