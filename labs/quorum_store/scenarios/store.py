@@ -182,6 +182,20 @@ class Store:
         """The first result that is neither None nor False. Raises TimeoutError."""
         return await self.cluster.until(what, holds, within_ms=int(units * self.unit_ms))
 
+    async def calls_end(self) -> None:
+        """Waits until nothing is under way any more between nodes: what was sent to one that is cut
+        off would arrive if the cut ended now."""
+        await self.cluster.sleep(self.setting("replica_timeout_ms") + 1)
+
+    async def all_trusted(self) -> None:
+        """Waits until no node takes another to be down."""
+
+        async def trusted() -> bool:
+            views = [await self.view(node) for node in self.cluster.nodes]
+            return not any(view.suspected for view in views)
+
+        await self.until("nobody takes a node to be down that is up", trusted)
+
     async def equal_at_owners(self, keys: Sequence[str], *, units: float = 20) -> None:
         """Waits until all owners of each key hold the same of it, and somebody holds something."""
 
