@@ -22,6 +22,7 @@ ON_CONTAINERS = (
 )
 
 
+@pytest.mark.timeout(300)  # a cluster for each variant, and containers take their time
 @pytest.mark.parametrize(("runtime", "offered"), on_runtimes(all_experiments(), ON_CONTAINERS))
 async def test_experiment_on_processes(runtime: str, offered: Offered, tmp_path: Path) -> None:
     """It counts, every promise holds, and all that it claims of a single trial is so."""
