@@ -224,8 +224,15 @@ class Store:
             require(self.cluster.node_state(node) is NodeState.DOWN, f"{node} is not down")
 
     async def heal(self) -> None:
-        """Undoes all faults."""
+        """Undoes all faults. Connections that had been cut come back a moment later."""
         await self.cluster.faults.heal()
+
+        async def reached() -> bool:
+            request = pb.InspectRequest(key="anybody there")
+            ends = [await self.ended(node, request) for node in self.cluster.nodes]
+            return all(ended.acknowledged for ended in ends)
+
+        await self.until("clients reach every node again", reached)
 
 
 def values_of(siblings: Iterable[pb.Sibling]) -> list[str]:

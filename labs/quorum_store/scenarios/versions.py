@@ -238,7 +238,7 @@ async def who_saw_a_value_can_replace_it(cluster: Cluster) -> None:
 
 async def no_read_goes_back(cluster: Cluster) -> None:
     """Once a read has returned a value, no later read returns an older one, even if the write
-    reached one replica only (ABD)."""
+    reached one replica only."""
     store = Store(cluster)
     late_ms = store.setting("replica_timeout_ms") // 4
     for key in store.keys(2):
@@ -278,7 +278,7 @@ async def no_read_goes_back(cluster: Cluster) -> None:
 
 async def a_later_write_wins(cluster: Cluster) -> None:
     """A write that began after another was acknowledged replaces it, also through a node that
-    missed the other (ABD)."""
+    missed the other."""
     store = Store(cluster)
     for key in store.keys(3):
         first, second, behind = store.owners(key)
