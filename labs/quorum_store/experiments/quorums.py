@@ -100,7 +100,7 @@ QUORUM_OVERLAP = store_experiment(
     # Only as many are asked as count, and nothing spreads afterwards: the worst that may happen.
     params=NO_REPAIR | {"versions": "lww", "fan_out": "quorum"},
     settings=(
-        Setting("writes", 30, "keys that are written, for each R and W", minimum=1),
+        Setting("writes", 20, "keys that are written, for each R and W", minimum=1),
         Setting("reads", 5, "reads of each key", minimum=1),
     ),
     short={"writes": 12},
