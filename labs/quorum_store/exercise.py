@@ -28,7 +28,7 @@ replayed. What the names of this lab mean stands with each part.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 
 from nodes.core import NodeId, NotWritten
@@ -72,7 +72,7 @@ class MyQuorumStore(QuorumStore):
         # TODO: who shall have the key: by the ring to read by, and by the other
         raise NotWritten(1, "owners")
 
-    def fallbacks(self, key: str) -> Iterator[NodeId]:
+    def fallbacks(self, key: str) -> list[NodeId]:
         """Those that stand in, in this order: the next on the ring that do not seem to be down."""
         # TODO: who stands in: no owner, and nobody who seems to be down
         raise NotWritten(1, "fallbacks")

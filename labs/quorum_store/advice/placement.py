@@ -36,11 +36,11 @@ ADVICE: dict[str, Advice] = {
         3,
         "Dynamo 4.6",
         (
-            "Look at fallbacks: in which order does it yield, and whom does it leave out?",
+            "Look at fallbacks: in which order are they, and whom does it leave out?",
             "The next node clockwise stands in. An owner cannot: it has the key already. Nor can "
             "a node that seems to be down.",
-            "Go through self.read_ring.walk(key) and yield those that are not among the owners and "
-            "for which self.seems_down(node) is False. Do not sort.",
+            "Go through self.read_ring.walk(key) and take those that are not among owner_ids(key) "
+            "and for which self.seems_down(node) is False. Do not sort.",
         ),
         "quorum-sloppy",
     ),

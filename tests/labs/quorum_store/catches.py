@@ -98,7 +98,7 @@ CATCHES = (*CAUGHT_BY.items(), *CAUGHT_AS_WELL)
 IDLE: dict[str, Any] = {
     "preference_list": [],
     "owners": [],
-    "fallbacks": iter(()),
+    "fallbacks": [],
     "targets_of": [],
     "enough": True,
     "merged": Versions({}, {}),
