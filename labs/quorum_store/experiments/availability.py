@@ -40,7 +40,7 @@ _SYSTEM = {
     "raft": "the Raft lab",
 }
 KEYS = tuple(f"key-{number}" for number in range(30))
-CLIENTS, PAUSE_MS = 6, 30.0
+CLIENTS, PAUSE_MS = 12, 60.0
 
 
 async def ask_both_sides(trial: Trial) -> None:
