@@ -151,10 +151,10 @@ class MyQuorumStore(QuorumStore):
         # TODO: give a write its dot: it replaces what its context covers, no more
         raise NotWritten(3, "mint")
 
-    def stamp(self) -> pb.Stamp:
+    def new_stamp(self) -> pb.Stamp:
         """Later than all that this node has seen; by a bare wall clock, as late as that says."""
         # TODO: a stamp greater than all that were seen, or just what the clock says
-        raise NotWritten(3, "stamp")
+        raise NotWritten(3, "new_stamp")
 
     def must_write_back(self, operation: Get) -> bool:
         """Not when a write quorum holds the result already: no later read can miss it then."""

@@ -28,8 +28,8 @@ ADVICE: dict[str, Advice] = {
         (
             "Look at replace_suspects: what does the second write do about a silent node?",
             "A node that kept silent a moment ago is not asked again; its stand-in is, at once.",
-            "fallbacks = iter(self.fallbacks(key)); for each target that seems_down, take the next of "
-            "them: target.home, target.node = target.node, stand_in.",
+            "fallbacks = iter(self.fallbacks(key)); for each target that seems_down, take the next "
+            "of them: target.home, target.node = target.node, stand_in.",
         ),
         SLOPPY,
     ),

@@ -94,7 +94,7 @@ ADVICE: dict[str, Advice] = {
         2,
         "Kulkarni 2014 3",
         (
-            "Look at stamp: what if this node's clock is behind that of the value just read?",
+            "Look at new_stamp: what if this node's clock is behind that of the value just read?",
             "A hybrid clock is never behind what it has witnessed, and close to the wall clock "
             "otherwise.",
             "time, logical = self.clock.tick(self.now.wall_ms) unless the setting `clock` is wall; "
@@ -134,7 +134,7 @@ ADVICE: dict[str, Advice] = {
             "Writes ask a quorum for tags and then write to one; reads ask one, and write back "
             "what they found.",
             "give_version: operation.phase = Phase.TAG for abd, Phase.MINT for siblings; for lww "
-            "operation.record = self.stamped(sibling, self.stamp()).",
+            "operation.record = self.stamped(sibling, self.new_stamp()).",
         ),
         ABD,
     ),

@@ -103,7 +103,7 @@ IDLE: dict[str, Any] = {
     "enough": True,
     "merged": Versions({}, {}),
     "mint": (Versions({}, {}), ("", 0)),
-    "stamp": pb.Stamp(),
+    "new_stamp": pb.Stamp(),
     "must_write_back": False,
     "fetch": pb.FetchResponse(),
     "compared": pb.CompareTreesResponse(),
