@@ -74,3 +74,11 @@ def test_a_part_that_is_not_written_says_which_method_is_next(
         assert result.first is not None
         assert result.first.observed == f"part 3 is not written yet: {blank}"
         assert result.first.where.endswith(f"exercise.py:{line}")
+
+
+@of_each_lab
+def test_the_reference_may_be_handed_in(course: Course, tmp_path: Path) -> None:
+    """What the reference says in its methods, a learner may say: nothing of it is refused."""
+    file = tmp_path / "exercise.py"
+    file.write_text(skeleton(course, len(course.parts) + 1), encoding="utf-8")
+    assert not prepare(course, file).refusals
