@@ -152,6 +152,7 @@ class Disks:
     # -------------------------------------------------------------------------------- what vanishes
 
     def check_save(self, cluster: SimCluster, node: NodeId, save: Save) -> None:
+        """What is about to be overwritten or dropped may be."""
         key = key_of(save.slot)
         before = self.slots[node].get(save.slot)
         if key is None or before is None:
@@ -206,6 +207,7 @@ class Disks:
     def check_response(
         self, cluster: SimCluster, node: NodeId, event: Event, caller: Caller, response: object
     ) -> None:
+        """What is about to be said is true."""
         match event, response:
             case Requested(_, pb.StoreRequest() as request), pb.StoreResponse():
                 if not response.HasField("refused"):
@@ -290,6 +292,7 @@ class Phases:
                 self.check(cluster, node)
 
     def take(self, node: NodeId, ring: pb.Ring) -> None:
+        """From now on the node acts by this ring."""
         self.rings[node] = {entry.node: entry.membership for entry in ring.entries}
 
     def first_ring(self, cluster: SimCluster) -> pb.Ring:
@@ -305,6 +308,7 @@ class Phases:
         )
 
     def check(self, cluster: SimCluster, node: NodeId) -> None:
+        """Compares what a node has just learned with what everyone else acts by."""
         ours = self.rings[node]
         for other in cluster.nodes:
             theirs = self.rings.get(other)

@@ -5,14 +5,14 @@ Work part by part; labs/raft/README.md leads through the course.
     lab check raft --mine --part 1 --watch   judges part 1 again whenever you save
     lab hint raft                            the next hint for the first check that fails
     lab check raft --mine                    the whole grade
-    lab reset raft [--part P]                a fresh file, with what comes before part P filled in
+    lab reset raft [--part P]                a fresh file, with the parts before P filled in
 
 Replace each `raise NotWritten(...)` by your code. Methods of later parts are taken from the
 reference while they are blank, so part 1 can pass before part 2 is begun.
 
 Handlers say what they want through self, and it happens in this order (nodes/core.py):
 
-    self.save(slot, message)                  durable, as the next three: before all that follows
+    self.save(slot, message)                  durable before all that follows, as what a log is told
     self.append(log, first_index, entries)
     self.truncate(log, from_index)            drops the entries from there on
     self.discard(log, through_index)          drops the entries up to and including that one

@@ -273,6 +273,9 @@ class SimCluster:
     async def start(self, node: NodeId) -> None:
         """See World.start."""
         simulated = self._nodes[node]
+        # A new process begins with a true clock and true calls, here as anywhere.
+        simulated.clock = (0, 0.0, 1.0)
+        self.network.rpc_faults.pop(node, None)
         self._record(node, STARTED, {})
         rng = Random(f"{self.spec.seed}:{node}:{simulated.incarnation}")
         env = Env(node, self.spec.peers_of(node), rng, self.spec.params)

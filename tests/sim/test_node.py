@@ -346,3 +346,17 @@ def test_a_wiped_node_hears_of_it_until_something_is_durable() -> None:
         return heard
 
     assert simulate(ping_spec(), program, cores={"n1": Remembers}) == [True, False]
+
+
+def test_a_new_process_has_a_true_clock_and_true_calls() -> None:
+    """A node that was down when its clock and calls were healed is not hurt when it comes back."""
+
+    async def program(cluster: SimCluster) -> None:
+        await cluster.faults.skew("n1", offset_ms=-3_600_000)
+        await cluster.faults.lose(100, "n1")
+        await cluster.faults.kill("n1")
+        await cluster.faults.heal()
+        assert cluster._nodes["n1"].clock == (0, 0.0, 1.0)
+        assert not cluster.network.rpc_faults.get("n1")
+
+    simulate(ping_spec(), program)

@@ -58,7 +58,8 @@ class Trial:
     """What an experiment gets. `settings` are its own; `params` of the cluster are the lab's.
 
     `slowness` is how much slower this machine is than one on which the bounds were set, 1 in
-    simulation; `events` are there for `analyse` only, in order of time.
+    simulation; `events` are there for `analyse` only, in order of time. `timeout_ms` is the longest
+    that the protocol waits before it acts, stretched on a slow machine: the unit of all patience.
     """
 
     cluster: Cluster
@@ -82,10 +83,12 @@ class Trial:
     notes: dict[str, Any] = field(default_factory=dict)  # from `trial` to `analyse`
     rng: Random = field(init=False)
     recorder: Recorder = field(init=False)
+    timeout_ms: int = field(init=False)
 
     def __post_init__(self) -> None:
         self.rng = Random(f"{self.seed}:trial")
         self.recorder = Recorder(lambda: now_ns(self.cluster))
+        self.timeout_ms = int(wait_unit_ms(self.cluster.spec) * self.slowness)
 
     # ------------------------------------------------------------------------------- settings
 
@@ -94,12 +97,6 @@ class Trial:
         value = self.settings[name] if name in self.settings else self.cluster.params[name]
         assert isinstance(value, int), f"{name} is no number"
         return value
-
-    @property
-    def timeout_ms(self) -> int:
-        """The longest that the protocol waits before it acts, stretched on a slow machine: the
-        unit of all patience."""
-        return int(wait_unit_ms(self.cluster.spec) * self.slowness)
 
     # ---------------------------------------------------------------------------------- time
 

@@ -30,25 +30,14 @@ HEADER: Final = '''\
 
 Work part by part; labs/{folder}/README.md leads through the course.
 
-    lab check {lab} --mine --part 1 --watch   judges part 1 again whenever you save
-    lab hint {lab}                            the next hint for the first check that fails
-    lab check {lab} --mine                    the whole grade
-    lab reset {lab} [--part P]                a fresh file, with what comes before part P filled in
+{commands}
 
 Replace each `raise NotWritten(...)` by your code. Methods of later parts are taken from the
 reference while they are blank, so part 1 can pass before part 2 is begun.
 
 Handlers say what they want through self, and it happens in this order (nodes/core.py):
 
-    self.save(slot, message)                  durable, as the next three: before all that follows
-    self.append(log, first_index, entries)
-    self.truncate(log, from_index)            drops the entries from there on
-    self.discard(log, through_index)          drops the entries up to and including that one
-    self.call(peer, request, timeout_ms=...)  the response comes to the method @on_response
-    self.respond(caller, response)            a handler may also return its response
-    self.set_timer(name, delay_ms)            fires the method @on_timer(name)
-    self.cancel_timer(name)
-    self.note(kind, name=value)               a line in the timeline, for people
+{orders}
 
     self.now.mono_ms                          the only clock; self.env.rng is the only chance
     self.env.node_id, self.env.peers          this node, and all others
@@ -57,6 +46,26 @@ Your code must depend on nothing else: no time, random, files or threads, or it 
 replayed. What the names of this lab mean stands with each part.
 """
 '''
+COMMANDS: Final = (
+    ("lab check {lab} --mine --part 1 --watch", "judges part 1 again whenever you save"),
+    ("lab hint {lab}", "the next hint for the first check that fails"),
+    ("lab check {lab} --mine", "the whole grade"),
+    ("lab reset {lab} [--part P]", "a fresh file, with the parts before P filled in"),
+)
+# Those of logs are shown where some method needs them.
+ORDERS: Final = (
+    ("self.save(slot, message)", "durable before all that follows, as what a log is told"),
+    ("self.append(log, first_index, entries)", ""),
+    ("self.truncate(log, from_index)", "drops the entries from there on"),
+    ("self.discard(log, through_index)", "drops the entries up to and including that one"),
+    ("self.call(peer, request, timeout_ms=...)", "the response comes to the method @on_response"),
+    ("self.respond(caller, response)", "a handler may also return its response"),
+    ("self.set_timer(name, delay_ms)", "fires the method @on_timer(name)"),
+    ("self.cancel_timer(name)", ""),
+    ("self.note(kind, name=value)", "a line in the timeline, for people"),
+)
+ORDER_COLUMNS: Final = 42
+OF_LOGS: Final = ("append", "truncate", "discard")
 
 
 class Unfit(Exception):
@@ -105,7 +114,7 @@ def skeleton(course: Course, first_blank: int = 1) -> str:
     written = course.exercise.partition(":")[2]
     folder = course.lab.replace("-", "_")
     lines = [
-        HEADER.format(title=class_name, folder=folder, lab=course.lab),
+        _header(class_name, folder, course.lab, methods),
         *_import_lines(imports),
         "",
         "",
@@ -120,6 +129,29 @@ def skeleton(course: Course, first_blank: int = 1) -> str:
                 blank = part.number >= first_blank
                 lines += ["", method.blank if blank else method.source]
     return "\n".join(lines) + "\n"
+
+
+def _header(title: str, folder: str, lab: str, methods: Iterable[Marked]) -> str:
+    """What the file says of itself."""
+    commands = [(command.format(lab=lab), does) for command, does in COMMANDS]
+    columns = max(len(command) for command, _ in commands) + 3
+    sources = "\n".join(method.source for method in methods)
+    has_logs = any(f"self.{name}(" in sources for name in OF_LOGS)
+    orders = [
+        (order, does if has_logs else does.removesuffix(", as what a log is told"))
+        for order, does in ORDERS
+        if has_logs or not order.startswith(tuple(f"self.{name}(" for name in OF_LOGS))
+    ]
+    return HEADER.format(
+        title=title,
+        folder=folder,
+        commands=_two_columns(commands, columns),
+        orders=_two_columns(orders, ORDER_COLUMNS),
+    )
+
+
+def _two_columns(rows: Iterable[tuple[str, str]], columns: int) -> str:
+    return "\n".join(f"    {left:{columns}}{right}".rstrip() for left, right in rows)
 
 
 def _notes(course: Course) -> Mapping[int, str]:

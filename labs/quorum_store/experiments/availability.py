@@ -12,6 +12,7 @@ from labs.kit.workloads import Registers, Workload
 from labs.kit.workloads.dialect import KEY_VALUE
 from labs.quorum_store.dialect import StoreDialect
 from labs.quorum_store.experiments.tools import (
+    LAB_ID,
     StoreClient,
     carry_out,
     keys_where,
@@ -39,7 +40,7 @@ _SYSTEM = {
     "raft": "the Raft lab",
 }
 KEYS = tuple(f"key-{number}" for number in range(30))
-CLIENTS, PAUSE_MS = 6, 30.0
+CLIENTS, PAUSE_MS = 12, 60.0
 
 
 async def ask_both_sides(trial: Trial) -> None:
@@ -67,7 +68,7 @@ async def ask_both_sides(trial: Trial) -> None:
 
 def _clients_of(trial: Trial, side: tuple[NodeId, ...]) -> Workload:
     # The other lab's service is the key-value one.
-    store = trial.cluster.spec.lab == "quorum-store"
+    store = trial.cluster.spec.lab == LAB_ID
     patience_ms = round(trial.number_of("patience_ms") * trial.slowness)
     workload = trial.workload(
         Registers(KEYS, trial.rng),
@@ -113,11 +114,12 @@ PARTITION_AVAILABILITY = store_experiment(
     trial=ask_both_sides,
     analyse=analyse_sides,
     faults=("partition",),
+    params_real={"replica_timeout_ms": 500, "request_timeout_ms": 2000},
     settings=(
         Setting("during_ms", 6000, "how long the network stays apart", minimum=1000),
-        Setting("patience_ms", 1000, "how long a client tries before it gives up", minimum=100),
+        Setting("patience_ms", 1500, "how long a client tries before it gives up", minimum=100),
     ),
-    short={"during_ms": 4000},
+    short={"during_ms": 3000},
     variants=SYSTEMS,
     trials_sim=5,
     measurements=tuple(one for variant in SYSTEMS for one in _of_system(variant.name)),
@@ -300,10 +302,14 @@ SLOPPY_QUORUM = store_experiment(
 
 # ---------------------------------------------------------------------- hinted-handoff-recovery
 
-SHORT_WINDOW_MS = 800
+SHORT_WINDOW_MS = 2000
 WINDOWS = (
     Variant("in_window", {"hint_window_ms": 600_000, "anti_entropy_ms": 0}),
-    Variant("window_over", {"hint_window_ms": SHORT_WINDOW_MS, "anti_entropy_ms": 0}),
+    Variant(
+        "window_over",
+        {"hint_window_ms": SHORT_WINDOW_MS, "anti_entropy_ms": 0},
+        short_real=False,
+    ),
     Variant("anti_entropy", {"hint_window_ms": SHORT_WINDOW_MS, "anti_entropy_ms": 300}),
 )
 _WINDOW = {
@@ -377,7 +383,7 @@ HINTED_HANDOFF = store_experiment(
     params={"quorum": "sloppy", "read_repair": "off", "handoff_ms": 200},
     settings=(
         Setting("keys", 100, "keys that are written meanwhile", minimum=1),
-        Setting("down_ms", 2500, "how long it stays down afterwards", minimum=2 * SHORT_WINDOW_MS),
+        Setting("down_ms", 4500, "how long it stays down afterwards", minimum=2 * SHORT_WINDOW_MS),
     ),
     short={"keys": 40},
     variants=WINDOWS,

@@ -277,6 +277,7 @@ NOT_LINEARIZABLE = store_experiment(
     params=NO_REPAIR
     | {"replication": 3, "read_quorum": 2, "write_quorum": 2}
     | {"replica_timeout_ms": 4000, "request_timeout_ms": 5000},
+    params_real={},
     settings=(Setting("late_ms", 800, "how late the write is at two replicas", minimum=400),),
     variants=MODES,
     trials_sim=20,

@@ -108,7 +108,7 @@ LATENCY_VS_QUORUM = store_experiment(
     trial=wait_for_quorums,
     faults=("delay",),
     nodes=REPLICAS,
-    params=NO_REPAIR | {"replication": REPLICAS, "versions": "lww", "replica_timeout_ms": 1000},
+    params=NO_REPAIR | {"replication": REPLICAS, "versions": "lww"},
     settings=(
         Setting("delay_ms", 40, "how late messages are on the slow links, each way", minimum=1),
         Setting("operations", 40, "reads and writes for each quorum, in each trial", minimum=2),
@@ -182,6 +182,7 @@ TAIL_HEDGING = store_experiment(
     params=NO_REPAIR
     | {"versions": "lww", "fan_out": "quorum", "read_quorum": 1}
     | {"replica_timeout_ms": 2000, "request_timeout_ms": 3000},
+    params_real={},
     settings=(
         Setting("late_percent", 5, "of requests that are held back", minimum=1, maximum=100),
         Setting("hold_ms", 600, "the longest time that one is held back", minimum=1),

@@ -107,7 +107,7 @@ HOT_SPOT = store_experiment(
         Setting("keys", 500, "that are read", minimum=10),
         Setting("reads", 1500, "in each trial", minimum=100),
     ),
-    short={"reads": 600, "keys": 300},
+    short={"reads": 400, "keys": 200},
     variants=LOADS,
     trials_sim=3,
     trials_real=1,
@@ -139,9 +139,9 @@ HOT_SPOT = store_experiment(
 
 JOINS = (
     Variant("tokens_1", ONE_REPLICA | {"tokens": 1}),
-    Variant("tokens_16", ONE_REPLICA | {"tokens": 16}, short_real=False),
+    Variant("tokens_16", ONE_REPLICA | {"tokens": 16}, short=False),
     Variant("tokens_128", ONE_REPLICA | {"tokens": 128}),
-    Variant("replicated", {"replication": 3, "tokens": 128}, short_real=False),
+    Variant("replicated", {"replication": 3, "tokens": 128}, short=False),
 )
 _JOIN = {
     "tokens_1": "one token a node",

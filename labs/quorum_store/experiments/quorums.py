@@ -100,10 +100,10 @@ QUORUM_OVERLAP = store_experiment(
     # Only as many are asked as count, and nothing spreads afterwards: the worst that may happen.
     params=NO_REPAIR | {"versions": "lww", "fan_out": "quorum"},
     settings=(
-        Setting("writes", 30, "keys that are written, for each R and W", minimum=1),
+        Setting("writes", 20, "keys that are written, for each R and W", minimum=1),
         Setting("reads", 5, "reads of each key", minimum=1),
     ),
-    short={"writes": 15},
+    short={"writes": 12},
     variants=(
         Variant("n3", {"replication": 3}),
         Variant("n5", {"replication": 5}, short_real=False),

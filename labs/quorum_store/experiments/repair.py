@@ -239,7 +239,7 @@ ANTI_ENTROPY = store_experiment(
     nodes=REPLICAS,
     params={"read_repair": "off", "anti_entropy_ms": 500, "handoff_ms": 0},
     settings=(Setting("keys", 2000, "that all replicas hold", minimum=max(DIVERGENT)),),
-    short={"keys": 600},
+    short={"keys": 400},
     variants=HOW_MANY,
     trials_sim=2,
     trials_real=2,

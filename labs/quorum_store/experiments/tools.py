@@ -4,7 +4,7 @@ that lie where they should, and the account of what became of every write."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeAlias
@@ -25,14 +25,56 @@ from protos import quorum_store_pb2 as pb
 
 # Nothing spreads by itself: what a node holds is what it was sent for a write.
 NO_REPAIR: dict[str, Value] = {"read_repair": "off", "anti_entropy_ms": 0, "handoff_ms": 0}
+# A real process that has to wait for a core must not look like one that is down.
+PATIENT: dict[str, Value] = {"replica_timeout_ms": 1000, "request_timeout_ms": 4000}
 
+LAB_ID = "quorum-store"
 Values: TypeAlias = tuple[int, ...]
+TrialProgram: TypeAlias = Callable[[Trial], Coroutine[Any, Any, None]]
 VALUE_DIGITS = 12
 
 
-def store_experiment(**fields: Any) -> Experiment:
-    """An experiment of this lab: in simulation the invariants watch every step."""
-    return Experiment(observers=invariants, violations=(InvariantViolated,), **fields)
+def store_experiment(*, trial: TrialProgram, **fields: Any) -> Experiment:
+    """An experiment of this lab: it begins when every node has heard from every other. In
+    simulation the invariants watch every step; on real processes there is time for a slow one."""
+    fields = {"params_real": PATIENT} | fields
+
+    async def begun(made: Trial) -> None:
+        if made.cluster.spec.lab == LAB_ID:
+            await everyone_reached(made)
+        await trial(made)
+
+    return Experiment(trial=begun, observers=invariants, violations=(InvariantViolated,), **fields)
+
+
+async def everyone_reached(trial: Trial) -> None:
+    """Waits until each node has read by all the others: on real processes the first connections
+    take their time, and a call that fails for that says nothing."""
+    ring, replication = ring_of(trial), trial.number_of("replication")
+    probes: dict[str, tuple[NodeId, ...]] = {}
+    while len({node for replicas in probes.values() for node in replicas}) < len(ring.members):
+        key = f"probe-{len(probes)}"
+        probes[key] = ring.preference_list(key, replication)
+    # Where the quorums are fixed, everyone is asked anyway.
+    r = 0 if trial.cluster.params["versions"] == "abd" else replication
+
+    async def reached(node: NodeId, key: str) -> bool:
+        request = pb.GetRequest(key=key, r=r)
+        try:
+            await trial.cluster.call(node, request, timeout_ms=2 * trial.timeout_ms)
+        except (Refused, Indeterminate):
+            return False
+        return True
+
+    await asyncio.gather(
+        *(
+            trial.cluster.until(
+                f"{node} reads {key}", partial(reached, node, key), within_ms=20 * trial.timeout_ms
+            )
+            for node in trial.cluster.nodes
+            for key in probes
+        )
+    )
 
 
 def values_of(siblings: Iterable[pb.Sibling]) -> Values:

@@ -6,7 +6,7 @@ each class says what it does wrong.
 
 from __future__ import annotations
 
-from labs.quorum_store.mutants import placement, quorums, versions
+from labs.quorum_store.mutants import handoff, placement, quorums, repair, versions
 from nodes.cores.quorum_store import QuorumStore
 
 MUTANTS: dict[str, type[QuorumStore]] = {
@@ -37,4 +37,28 @@ MUTANTS: dict[str, type[QuorumStore]] = {
     "first-answer-wins": versions.FirstAnswerWins,
     "no-write-back": versions.NoWriteBack,
     "tag-from-own-copy": versions.TagFromOwnCopy,
+    "repairs-nobody": repair.RepairsNobody,
+    "repairs-with-own-record": repair.RepairsWithOwnRecord,
+    "stops-at-the-root": repair.StopsAtTheRoot,
+    "compares-keys-only": repair.ComparesKeysOnly,
+    "sends-everything": repair.SendsEverything,
+    "tombstones-dropped-at-once": repair.TombstonesDroppedAtOnce,
+    "tombstones-kept-for-ever": repair.TombstonesKeptForEver,
+    "lost-disk-is-empty": repair.LostDiskIsEmpty,
+    "recovers-after-one-peer": repair.RecoversAfterOnePeer,
+    "never-recovers": repair.NeverRecovers,
+    "nobody-stands-in": handoff.NobodyStandsIn,
+    "waits-for-the-down": handoff.WaitsForTheDown,
+    "counts-hints-not-kept": handoff.CountsHintsNotKept,
+    "hints-in-memory-only": handoff.HintsInMemoryOnly,
+    "never-hands-off": handoff.NeverHandsOff,
+    "drops-hints-when-sent": handoff.DropsHintsWhenSent,
+    "drops-hints-that-grew": handoff.DropsHintsThatGrew,
+    "hints-answer-no-reads": handoff.HintsAnswerNoReads,
+    "same-life-after-handoff": handoff.SameLifeAfterHandoff,
+    "counts-one-ring": handoff.CountsOneRing,
+    "read-from-before-transfer": handoff.ReadFromBeforeTransfer,
+    "leaves-at-once": handoff.LeavesAtOnce,
+    "changes-together": handoff.ChangesTogether,
+    "keeps-what-it-lost": handoff.KeepsWhatItLost,
 }

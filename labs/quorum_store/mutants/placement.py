@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import islice
 
 from nodes.core import NodeId
@@ -41,17 +40,15 @@ class CoordinatorKeepsACopy(QuorumStore):
 class OwnersStandIn(QuorumStore):
     """Lets an owner stand in for another: two of the replicas are one then."""
 
-    def fallbacks(self, key: str) -> Iterator[NodeId]:
-        for node in self.read_ring.walk(key):
-            if not self.seems_down(node):
-                yield node
+    def fallbacks(self, key: str) -> list[NodeId]:
+        return [node for node in self.read_ring.walk(key) if not self.seems_down(node)]
 
 
 class StandsInByName(QuorumStore):
     """Lets the last node by name stand in, wherever it is on the ring."""
 
-    def fallbacks(self, key: str) -> Iterator[NodeId]:
-        yield from sorted(super().fallbacks(key), reverse=True)
+    def fallbacks(self, key: str) -> list[NodeId]:
+        return sorted(super().fallbacks(key), reverse=True)
 
 
 class RingOfEveryone(QuorumStore):

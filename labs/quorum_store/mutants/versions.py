@@ -90,7 +90,7 @@ class TakesTheLongerHistory(QuorumStore):
 class StampsByWallClock(QuorumStore):
     """Stamps a write by the bare wall clock, which may be behind what was seen."""
 
-    def stamp(self) -> pb.Stamp:
+    def new_stamp(self) -> pb.Stamp:
         return self.tag(self.now.wall_ms)
 
 

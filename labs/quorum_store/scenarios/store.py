@@ -182,6 +182,20 @@ class Store:
         """The first result that is neither None nor False. Raises TimeoutError."""
         return await self.cluster.until(what, holds, within_ms=int(units * self.unit_ms))
 
+    async def calls_end(self) -> None:
+        """Waits until nothing is under way any more between nodes: what was sent to one that is cut
+        off would arrive if the cut ended now."""
+        await self.cluster.sleep(self.setting("replica_timeout_ms") + 1)
+
+    async def all_trusted(self) -> None:
+        """Waits until no node takes another to be down."""
+
+        async def trusted() -> bool:
+            views = [await self.view(node) for node in self.cluster.nodes]
+            return not any(view.suspected for view in views)
+
+        await self.until("nobody takes a node to be down that is up", trusted)
+
     async def equal_at_owners(self, keys: Sequence[str], *, units: float = 20) -> None:
         """Waits until all owners of each key hold the same of it, and somebody holds something."""
 
@@ -210,8 +224,15 @@ class Store:
             require(self.cluster.node_state(node) is NodeState.DOWN, f"{node} is not down")
 
     async def heal(self) -> None:
-        """Undoes all faults."""
+        """Undoes all faults. Connections that had been cut come back a moment later."""
         await self.cluster.faults.heal()
+
+        async def reached() -> bool:
+            request = pb.InspectRequest(key="anybody there")
+            ends = [await self.ended(node, request) for node in self.cluster.nodes]
+            return all(ended.acknowledged for ended in ends)
+
+        await self.until("clients reach every node again", reached)
 
 
 def values_of(siblings: Iterable[pb.Sibling]) -> list[str]:

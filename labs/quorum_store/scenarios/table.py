@@ -7,7 +7,14 @@ from typing import Any, TypeVar
 
 from labs.kit.grading.scenario import Scenario, named_after
 from labs.quorum_store.lab import LAB
-from labs.quorum_store.scenarios import placement, quorums, versions
+from labs.quorum_store.scenarios import (
+    handoff,
+    membership,
+    placement,
+    quorums,
+    repair,
+    versions,
+)
 from nodes.cluster.api import Cluster
 from nodes.core import Param
 
@@ -20,6 +27,11 @@ RING, QUORUMS, VERSIONS, REPAIR, HANDOFF = 1, 2, 3, 4, 5
 QUIET: Mapping[str, Param] = {"handoff_ms": 0, "anti_entropy_ms": 0, "read_repair": "off"}
 LWW: Mapping[str, Param] = {**QUIET, "versions": "lww"}
 ABD: Mapping[str, Param] = {**QUIET, "versions": "abd", "tombstone_grace_ms": 0}
+# Room for delays within a call that a busy machine does not use up.
+PATIENT: Mapping[str, Param] = {"replica_timeout_ms": 800, "request_timeout_ms": 2000}
+COMPARING: Mapping[str, Param] = {**QUIET, "anti_entropy_ms": 300}
+STRICT_CHANGES: Mapping[str, Param] = {**COMPARING, "handoff_ms": 200, "gossip_ms": 200}
+HANDING: Mapping[str, Param] = {**QUIET, "quorum": "sloppy", "handoff_ms": 200}
 SLOPPY: Mapping[str, Param] = {**QUIET, "quorum": "sloppy"}
 
 
@@ -42,7 +54,7 @@ SCENARIOS: tuple[Scenario[Cluster], ...] = (
     scenario(placement.next_nodes_on_the_ring_stand_in, RING, SLOPPY),
     scenario(placement.only_members_own_keys, RING, {**QUIET, "members": 4}),
     scenario(quorums.any_node_coordinates, QUORUMS, QUIET),
-    scenario(quorums.acknowledged_writes_are_on_w_replicas, QUORUMS, QUIET),
+    scenario(quorums.acknowledged_writes_are_on_w_replicas, QUORUMS, {**QUIET, **PATIENT}),
     scenario(quorums.too_few_replicas_acknowledge_nothing, QUORUMS, QUIET),
     scenario(quorums.what_may_be_found_is_not_refused, QUORUMS, QUIET),
     scenario(quorums.reads_see_acknowledged_writes, QUORUMS, {**QUIET, "fan_out": "quorum"}),
@@ -57,7 +69,42 @@ SCENARIOS: tuple[Scenario[Cluster], ...] = (
     scenario(versions.concurrent_clients_lose_nothing, VERSIONS, QUIET),
     scenario(versions.the_last_writer_wins_everywhere, VERSIONS, LWW),
     scenario(versions.who_saw_a_value_can_replace_it, VERSIONS, LWW),
-    scenario(versions.no_read_goes_back, VERSIONS, ABD),
+    scenario(
+        versions.no_read_goes_back,
+        VERSIONS,
+        {**ABD, **PATIENT},
+        real=False,  # what a proxy has delayed already arrives although the link is cut meanwhile
+    ),
     scenario(versions.a_later_write_wins, VERSIONS, ABD),
     scenario(versions.registers_are_linearizable, VERSIONS, ABD),
+    scenario(
+        repair.reads_repair_what_they_find_behind, REPAIR, {**QUIET, "read_repair": "background"}
+    ),
+    scenario(repair.anti_entropy_finds_what_nobody_reads, REPAIR, COMPARING),
+    scenario(repair.only_what_differs_travels, REPAIR, COMPARING),
+    scenario(repair.deleted_stays_deleted, REPAIR, {**COMPARING, "tombstone_grace_ms": 4000}),
+    scenario(repair.old_tombstones_are_dropped, REPAIR, {**COMPARING, "tombstone_grace_ms": 2000}),
+    scenario(repair.a_lost_disk_is_not_an_empty_one, REPAIR, COMPARING),
+    scenario(repair.a_lost_disk_is_filled_again, REPAIR, COMPARING),
+    scenario(handoff.writes_go_on_without_their_owners, HANDOFF, SLOPPY),
+    scenario(handoff.what_is_down_is_not_waited_for, HANDOFF, SLOPPY),
+    scenario(handoff.stand_ins_answer_reads, HANDOFF, HANDING),
+    scenario(handoff.hints_reach_their_homes, HANDOFF, HANDING),
+    scenario(handoff.hints_are_kept_until_they_are_delivered, HANDOFF, HANDING),
+    scenario(handoff.hints_that_grow_arrive_whole, HANDOFF, HANDING),
+    scenario(handoff.handed_off_versions_stay, HANDOFF, HANDING),
+    scenario(
+        membership.who_joins_holds_its_keys_before_it_is_read,
+        HANDOFF,
+        {**STRICT_CHANGES, "members": 4},
+    ),
+    scenario(membership.who_leaves_hands_over_its_keys, HANDOFF, STRICT_CHANGES),
+    scenario(membership.writes_count_in_both_rings, HANDOFF, {**STRICT_CHANGES, "members": 4}),
+    scenario(
+        membership.the_ring_changes_by_one_node_at_a_time,
+        HANDOFF,
+        {**STRICT_CHANGES, "members": 4},
+        nodes=6,
+    ),
+    scenario(membership.changes_under_load_lose_nothing, HANDOFF, {**STRICT_CHANGES, "members": 4}),
 )

@@ -83,7 +83,7 @@ class Coordinator(RingView):
     @exercise(part=5, brief="let the next on the ring stand in for owners that seem to be down")
     def replace_suspects(self, key: str, targets: list[Target]) -> None:
         """Nobody waits for a node that did not answer a moment ago (4.6)."""
-        fallbacks = self.fallbacks(key)
+        fallbacks = iter(self.fallbacks(key))
         for target in targets:
             if self.seems_down(target.node):
                 stand_in = next(fallbacks, None)

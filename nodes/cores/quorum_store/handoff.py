@@ -6,7 +6,7 @@ the same way: to all of its owners, and it is dropped when all of them have it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 
 from nodes.core import Call, Env, NodeId, Started, exercise, on_timer
@@ -20,10 +20,11 @@ UNDER_WAY_MAX = 32  # hints, and as many records: a node that comes back is not 
 
 @dataclass(slots=True)
 class Moving:
-    """A record on its way to its owners."""
+    """A record on its way to its owners: who has yet to take it, and who was asked just now."""
 
     held: Held
     waiting_for: list[NodeId]
+    asked: list[NodeId] = field(default_factory=list)
 
 
 class Handoff(Writes):
@@ -52,6 +53,7 @@ class Handoff(Writes):
             self.foreign[key] = None
         else:
             self.foreign.pop(key, None)
+            self.moving.pop(key, None)
 
     def on_ring_changed(self) -> None:
         super().on_ring_changed()
@@ -115,21 +117,28 @@ class Handoff(Writes):
         is not known yet."""
         if self.changing:
             return
+        under_way = sum(bool(moving.asked) for moving in self.moving.values())
         for key in self.foreign:
-            if len(self.moving) >= UNDER_WAY_MAX:
+            if under_way >= UNDER_WAY_MAX:
                 return
-            owners = self.owner_ids(key)
-            if key in self.moving or not owners or any(map(self.seems_down, owners)):
-                continue
-            held = self.held(key)
-            self.moving[key] = Moving(held, owners)
-            request = pb.StoreRequest(key=key, record=pack(held))
-            for owner in owners:
-                self.call(owner, request, timeout_ms=self.replica_timeout_ms)
+            moving = self.moving.get(key)
+            if moving is None or moving.held != self.held(key):
+                moving = self.moving[key] = Moving(self.held(key), self.owner_ids(key))
+            if not moving.asked:
+                self.move(key, moving)
+                under_way += bool(moving.asked)
+
+    def move(self, key: str, moving: Moving) -> None:
+        """Sends a record to those that have yet to take it, and seem to be there."""
+        moving.asked = [owner for owner in moving.waiting_for if not self.seems_down(owner)]
+        request = pb.StoreRequest(key=key, record=pack(moving.held))
+        for owner in moving.asked:
+            self.call(owner, request, timeout_ms=self.replica_timeout_ms)
 
     def record_delivered(self, owner: NodeId, key: str) -> None:
         """One owner has it; when all have, it is dropped here."""
         moving = self.moving[key]
+        moving.asked.remove(owner)
         moving.waiting_for.remove(owner)
         if moving.waiting_for:
             return
@@ -154,11 +163,7 @@ class Handoff(Writes):
     def is_moving(self, peer: NodeId, request: pb.StoreRequest) -> bool:
         """The request was one of those that move a record."""
         moving = self.moving.get(request.key)
-        return (
-            moving is not None
-            and peer in moving.waiting_for
-            and pack(moving.held) == request.record
-        )
+        return moving is not None and peer in moving.asked and pack(moving.held) == request.record
 
     def on_call_failed(self, call: Call, reason: str) -> None:
         super().on_call_failed(call, reason)
@@ -168,4 +173,4 @@ class Handoff(Writes):
                 if hint is not None and hint.record == request.record:
                     del self.handing[call.peer, request.key]
                 if self.is_moving(call.peer, request):
-                    del self.moving[request.key]
+                    self.moving[request.key].asked.remove(call.peer)

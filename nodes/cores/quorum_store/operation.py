@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TYPE_CHECKING
@@ -49,7 +48,7 @@ class Target:
 
 
 @dataclass
-class Operation(ABC):
+class Operation:
     """One request of a client that is under way; how it goes on is each kind's own.
 
     `id` is repeated in all calls that it makes, and 0 is no operation's.
@@ -68,21 +67,21 @@ class Operation(ABC):
 
     # ------------------------------------------------------------------------------ asking replicas
 
-    @abstractmethod
     def request(self, target: Target) -> Message:
         """What the replica is asked now."""
+        raise NotImplementedError
 
-    @abstractmethod
     def proceed(self) -> None:
         """Something has changed: a replica answered, failed, or was added."""
+        raise NotImplementedError
 
-    @abstractmethod
     def give_up(self, reason: str) -> None:
         """It cannot succeed any more, or its time is over."""
+        raise NotImplementedError
 
-    @abstractmethod
     def ask_more(self) -> None:
         """Asks those that are needed now and were not asked yet."""
+        raise NotImplementedError
 
     def ask_enough(self, needed: int, *, reads: bool) -> None:
         """Asks everyone, or as many as are needed where that is the setting."""

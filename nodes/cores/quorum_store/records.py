@@ -205,11 +205,11 @@ class RecordStore(Core):
         """A value, or a tombstone, that is written now."""
         deleted_at_ms = self.now.wall_ms if deleted else 0
         return pb.Sibling(
-            value=value, deleted=deleted, deleted_at_ms=deleted_at_ms, stamp=self.stamp()
+            value=value, deleted=deleted, deleted_at_ms=deleted_at_ms, stamp=self.new_stamp()
         )
 
     @exercise(part=3, brief="a stamp greater than all that were seen, or just what the clock says")
-    def stamp(self) -> pb.Stamp:
+    def new_stamp(self) -> pb.Stamp:
         """Later than all that this node has seen; by a bare wall clock, as late as that says."""
         time, logical = self.now.wall_ms, 0
         if self.env.text("clock") == "hybrid":

@@ -7,7 +7,6 @@ overlap.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nodes.core import Call, Env, NodeId, Started, exercise
@@ -110,12 +109,14 @@ class RingView(Replica):
         return [owner.node for owner in self.owners(key)]
 
     @exercise(part=1, brief="who stands in: no owner, and nobody who seems to be down")
-    def fallbacks(self, key: str) -> Iterator[NodeId]:
+    def fallbacks(self, key: str) -> list[NodeId]:
         """Those that stand in, in this order: the next on the ring that do not seem to be down."""
-        owners = {owner.node for owner in self.owners(key)}
-        for node in self.read_ring.walk(key):
-            if node not in owners and not self.seems_down(node):
-                yield node
+        owners = self.owner_ids(key)
+        return [
+            node
+            for node in self.read_ring.walk(key)
+            if node not in owners and not self.seems_down(node)
+        ]
 
     def members(self) -> list[NodeId]:
         """Everyone who takes part in the ring, in whatever phase."""

@@ -156,7 +156,7 @@ class Writes(Reads):
             operation.phase = Phase.TAG
         else:
             self.witness(self.known(operation.key))
-            operation.record = self.stamped(sibling, self.stamp())
+            operation.record = self.stamped(sibling, self.new_stamp())
 
     def stamped(self, sibling: pb.Sibling, stamp: pb.Stamp) -> Held:
         """A write under its stamp, which is its name, too."""

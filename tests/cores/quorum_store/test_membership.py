@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nodes.cluster.api import Refused, definite
+from nodes.cores.quorum_store.ring import Owner
 from protos import quorum_store_pb2 as pb
 from tests.support.store_bench import StoreBench
 
@@ -107,17 +108,47 @@ def test_writes_while_a_node_joins_go_to_the_owners_by_both_readings() -> None:
     """W of those before, and W of those that come."""
     bench = with_keys(4, members=3)
     bench.cores["n1"].change([pb.RingEntry(node="n4", membership=pb.JOINING, version=1)])
-    key = next(f"x{n}" for n in range(100) if len(bench.owners(f"x{n}")) == 4)
-    read = [owner.node for owner in bench.cores["n1"].owners(key) if owner.read]
-    other = [owner.node for owner in bench.cores["n1"].owners(key) if owner.other]
-    assert "n4" not in read
-    assert "n4" in other
-    [replaced] = set(read) - set(other)
-    bench.down |= {replaced, "n4"}
-    assert not bench.put("n1", key, b"1").HasField("outcome_unknown") or replaced == "n1"
-    stays = [node for node in read if node != replaced and node != "n1"]
-    bench.down.add(stays[0])
-    assert bench.put("n1", key, b"2").HasField("outcome_unknown")
+    owners, key = joining_key(bench, without="n1")
+    stays = next(one.node for one in owners if one.read and one.other and one.node != "n1")
+    replaced = next(one.node for one in owners if not one.other)
+    bench.down = {"n4"}
+    assert not bench.put("n1", key, b"1").HasField("outcome_unknown"), "two of both are left"
+    bench.down = {"n4", replaced}
+    assert not bench.put("n1", key, b"2").HasField("outcome_unknown"), "two of both are left"
+    bench.down = {"n4", stays}
+    assert bench.put("n1", key, b"3").HasField("outcome_unknown"), "one of those that come"
+    bench.down = {replaced, stays}
+    assert bench.put("n1", key, b"4").HasField("outcome_unknown"), "one of those before"
+
+
+def joining_key(bench: StoreBench, *, without: str) -> tuple[list[Owner], str]:
+    """A key of which n4 takes the place of another than this node; and its owners."""
+    for number in range(1000):
+        owners = bench.cores["n1"].owners(f"x{number}")
+        replaced = [one.node for one in owners if not one.other]
+        if replaced and replaced != [without]:
+            return owners, f"x{number}"
+    raise AssertionError
+
+
+def test_what_is_under_way_when_the_ring_changes_is_finished_by_the_new_one() -> None:
+    """Who has acknowledged a phase must not complete a write by the one before."""
+    bench = with_keys(4, members=3, write_quorum=3)
+    core = bench.cores["n1"]
+    core.change([pb.RingEntry(node="n4", membership=pb.JOINING, version=1)])
+    _, key = joining_key(bench, without="n1")
+    core.change([pb.RingEntry(node="n4", membership=pb.OUTSIDE, version=2)])
+    bench.deliver()
+    bench.begin("n1", pb.PutRequest(key=key, value=b"1"))
+    core.change([pb.RingEntry(node="n4", membership=pb.JOINING, version=3)])
+    [operation] = core.operations.values()
+    assert [target.node for target in operation.targets if not target.read] == ["n4"]
+    bench.down.add("n4")
+    bench.deliver()
+    assert not operation.answered
+    bench.wait(1000)
+    bench.fire("n1", "operations")
+    assert operation.answered
 
 
 def test_one_change_at_a_time() -> None:

@@ -1,36 +1,18 @@
 """Every Raft experiment in simulation, with short settings: what the guide claims is what comes
-out, and a run whose fault does nothing is INVALID."""
+out."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
-from labs.kit.experiment import Experiment, Figures
-from labs.kit.experiment.runner import Order, Run, find_experiment, run_in_simulation
-from labs.raft.experiments import EXPERIMENTS
+from labs.kit.experiment import Figures
 from labs.raft.lab import LAB
-
-SEED = 1
-
-
-def run(experiment_id: str, **choices: object) -> Run:
-    """A short run; what went wrong is in the message of a failed test."""
-    order = Order(LAB, find_experiment(EXPERIMENTS, experiment_id), seed=SEED, short=True)
-    return run_in_simulation(replace(order, **choices))  # type: ignore[arg-type]  # by name
+from tests.support.experiments import passed as passed_in
 
 
 def passed(experiment_id: str) -> Figures:
-    """The figures of a run that counts and in which every claim that was asked holds."""
-    done = run(experiment_id)
-    wrong = [
-        *(finding for finding in done.findings if finding.holds is not True),
-        *(clause for outcome in done.outcomes for clause in outcome.missing),
-    ]
-    assert done.status == "pass", wrong
-    assert len(done.findings) >= 2, "nothing was claimed"
-    return done.figures
+    """The figures of a run of this lab that counts and whose claims hold."""
+    return passed_in(LAB, experiment_id)
 
 
 def test_leader_crash() -> None:
@@ -145,41 +127,3 @@ def test_lost_fsync() -> None:
     assert figures.value("acknowledged_writes_lost_fsync_on") == 0
     assert figures.value("acknowledged_writes_lost_fsync_off") > 0
     assert figures.value("linearizable_fsync_off") == 0
-
-
-@pytest.mark.parametrize(
-    "experiment", [one for one in EXPERIMENTS if one.faults], ids=lambda one: one.id
-)
-def test_a_fault_that_does_nothing_makes_the_run_invalid(experiment: Experiment) -> None:
-    """Whatever else it measures: without its fault a run is no pass, and says what was missing."""
-    first = experiment.chosen_variants(simulated=True, short=True)[0].name
-    done = run(experiment.id, trials=1, variants=(first,), faults_disabled=True)
-    assert done.status == "invalid"
-    missing = [clause for outcome in done.outcomes for clause in outcome.missing]
-    for kind in experiment.faults:
-        assert f"no {kind} was injected" in missing
-    assert not done.figures, "what does not count must not be shown as measured"
-
-
-def test_equal_seeds_give_equal_runs() -> None:
-    """A run can be repeated to the last event by its seed."""
-    first, second = (run("partition-leader", trials=1) for _ in range(2))
-    assert first.shown is not None
-    assert second.shown is not None
-    assert first.shown.recorder.entries == second.shown.recorder.entries
-    assert first.shown.events == second.shown.events
-
-
-def test_catalogue() -> None:
-    """Ids and measurements are unique, every experiment asks a question and claims something; the
-    guide refers to them by name."""
-    ids = [one.id for one in EXPERIMENTS]
-    assert len(set(ids)) == len(ids) == 13
-    for one in EXPERIMENTS:
-        names = [measured.name for measured in one.measurements]
-        assert len(set(names)) == len(names), one.id
-        assert one.question.endswith("?"), one.id
-        assert one.expectations, one.id
-        for expectation in one.expectations:
-            assert set(expectation.needs) <= set(names), f"{one.id}: {expectation.id}"
-        assert all(measured.meaning and measured.unit for measured in one.measurements)

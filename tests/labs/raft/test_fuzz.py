@@ -38,7 +38,7 @@ FOUND_BY = {
     "commit-without-min": 6,
     "apply-before-commit": 0,
     "snapshot-without-term": 0,
-    "no-dedup-in-snapshot": 61,
+    "no-dedup-in-snapshot": 13,
     "step-down-not-persisted": 1,
     "next-index-never-backs-up": 23,
 }
