@@ -149,6 +149,7 @@ class Choreography(Orchestrator):
             self.call(self.keeper, request, timeout_ms=self.call_timeout_ms)
         self.crash_point("event-sent")
 
+    @exercise(part=5, brief="send what is in the outbox, and look again later")
     def relay(self) -> None:
         """Sends all that is in the outbox."""
         for event in list(self.outbox.values()):
@@ -260,6 +261,7 @@ class Choreography(Orchestrator):
             self.note("ended", order=saga.order.id, status=pb.Status.Name(saga.status).lower())
             self.tell_clients(saga)
 
+    @exercise(part=5, brief="what an event says of its order")
     def record(self, event: pb.Event, saga: pb.Saga) -> None:
         """What an event says of its order."""
         step_done, step_undone = STEPS_DONE.get(event.kind), STEPS_UNDONE.get(event.kind)

@@ -50,9 +50,7 @@ class Orchestrator(Services):
     def on_start(self, started: Started) -> None:
         super().on_start(started)
         if self.orchestrates():
-            for saga in self.sagas.values():
-                if saga.status in (pb.RUNNING, pb.COMPENSATING):
-                    self.take_step(saga)
+            self.recover()
 
     def orchestrates(self) -> bool:
         """This node drives sagas."""
@@ -70,6 +68,13 @@ class Orchestrator(Services):
         self.crash_point("before-saga-logged")
         self.save(SAGAS + saga.order.id, saga)
         self.crash_point("saga-logged")
+
+    @exercise(part=3, brief="after a start: go on with every saga that was under way")
+    def recover(self) -> None:
+        """The step at hand may have been done or not; asked for again, it is done once."""
+        for saga in self.sagas.values():
+            if saga.status in (pb.RUNNING, pb.COMPENSATING):
+                self.take_step(saga)
 
     def begin(self, order: pb.Order) -> None:
         """A new saga."""
@@ -171,6 +176,7 @@ class Orchestrator(Services):
         self.log(saga)
         self.take_step(saga)
 
+    @exercise(part=4, brief="which step to undo next")
     def to_undo(self, saga: pb.Saga) -> pb.Step:
         """The latest step that was done and not undone."""
         left = [step for step in saga.done if step not in saga.undone]

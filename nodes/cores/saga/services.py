@@ -224,6 +224,7 @@ class Services(Core):
         rows: Rows = {f"stock/{order.item}": stock, f"reservations/{order.id}": reservation}
         return Work(pb.DoResponse.DONE, rows=rows)
 
+    @exercise(part=1, brief="who has the item reserved, and is not over yet")
     def pending(self, order: pb.Order) -> str:
         """Another order that has the item reserved and not confirmed; empty: none."""
         for other, reservation in self.reservations.items():
