@@ -16,6 +16,7 @@ from labs.saga.experiments.tools import (
     died,
     ended,
     new_order,
+    quiet,
     require_answers,
     saga_experiment,
     to_its_end,
@@ -137,8 +138,9 @@ async def _die_once(
     await customer.insist(order)
     # Who is impatient may be stuck before the node is back.
     saga = await (to_its_end if kind.attempts == IMPATIENT else ended)(trial, name)
-    trial.end_phase()
     took_ms = trial.now_ms() - back_ms
+    trial.end_phase()
+    await quiet(trial)  # or the next crash is over an event of this order
     as_expected = 100 * (saga.status in kind.ends)
     trial.measure_variant("as_expected", as_expected)
     trial.measure_variant("recovery_ms", took_ms)

@@ -235,6 +235,19 @@ async def log_of(trial: Trial) -> list[pb.Event]:
     return list(response.events)
 
 
+async def quiet(trial: Trial) -> None:
+    """Waits until everyone has read the whole log and no outbox holds anything: nothing more will
+    come of earlier orders. Raises TimeoutError."""
+
+    async def nothing_left() -> bool:
+        views = [await view_of(trial, node) for node in trial.cluster.nodes]
+        length = max(view.log for view in views)
+        return all(view.offset == length and not view.outbox for view in views)
+
+    within_ms = 20 * trial.timeout_ms
+    await trial.cluster.until("nothing is left to read", nothing_left, within_ms=within_ms)
+
+
 # ---------------------------------------------------------------------------- what services did
 
 
