@@ -74,9 +74,10 @@ def commit_spec(
     )
 
 
-async def play(cluster: SimCluster, story: Story) -> Ending:
+async def play(cluster: SimCluster, story: Story, *, within_ms: int = 0) -> Ending:
     """Asks once, waits until the cluster is at rest, and then insists on an answer: the client may
-    ask again, and all it asked for must have happened once. Raises HistoryWrong and TimeoutError.
+    ask again, and all it asked for must have happened once. `within_ms` is for crashes besides
+    that of the matrix. Raises HistoryWrong and TimeoutError.
     """
     opening = opening_amounts(cluster.params)
     unit_ms = LAB.wait_unit_ms(cluster.params)
@@ -90,7 +91,7 @@ async def play(cluster: SimCluster, story: Story) -> Ending:
         await cluster.until(
             "nothing is locked, in doubt or to be told",
             lambda: at_rest(cluster),
-            within_ms=RESTART_MS + REST_UNITS * unit_ms,
+            within_ms=RESTART_MS + within_ms + REST_UNITS * unit_ms,
         )
         ending.rest_ms = cluster.now_ms() - began_ms
         ending.outcome = outcome_in(await amounts(cluster), opening, story)

@@ -11,6 +11,7 @@ from labs.kit.host_settings import HOST_SETTINGS
 from labs.kit.lab import (
     Column,
     Lab,
+    RoleChange,
     Sentence,
     Setting,
     SettingsVerdict,
@@ -211,6 +212,15 @@ SENTENCES: dict[str, Sentence] = {
 }
 
 
+def role_in_note(note: Mapping[str, Any]) -> RoleChange | None:
+    """A node has one role for good: the first one holds nothing."""
+    if note.get("kind") == "lost_disk":
+        return RoleChange("lost_disk")
+    if note.get("kind") != "started":
+        return None
+    return RoleChange("coordinator" if note.get("node") == "n1" else "participant")
+
+
 def spans_in_note(note: Mapping[str, Any]) -> Sequence[SpanChange]:
     """A coordinator's phases, and what a participant waits for or holds locks for."""
     kind, node = str(note.get("kind")), str(note.get("node"))
@@ -271,7 +281,7 @@ LAB = Lab(
     nodes_max=9,
     settings=SETTINGS,
     validate=validate,
-    roles=("coordinator", "participant", "lost_disk"),
+    roles=("participant", "lost_disk", "coordinator"),
     role_of=role_of,
     ready=ready,
     lagging=lagging,
@@ -289,6 +299,7 @@ LAB = Lab(
     ),
     sentences=SENTENCES,
     quiet_kinds=frozenset({"precommitted", "concluded", "ended"}),
+    role_in_note=role_in_note,
     spans_in_note=spans_in_note,
     crash_points=CRASH_POINTS,
     client="labs.commit.client:CommitClient",
