@@ -70,7 +70,7 @@ class Books:
         if isinstance(event, Started):
             self.rows[node] = dict(event.slots)
         rows = self.rows.setdefault(node, {})
-        touched = False
+        touched = isinstance(event, Started)  # A crash may have left half of something.
         for effect in effects:
             for save in saved(effect):
                 touched = True
