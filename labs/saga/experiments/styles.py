@@ -31,7 +31,7 @@ _STYLE = {
     "impatient": "orchestrated, three attempts",
     "choreographed": "choreographed",
 }
-MARGIN_MS = 50  # what is told at the edge of a phase counts, too
+MARGIN_MS = 100  # in which a node has written down what it did
 STEP_MESSAGES, STEPS = 2, 4  # a request and a response for each step of an order
 
 
@@ -41,13 +41,13 @@ async def lose_a_service(trial: Trial) -> None:
     customer = Customer(trial)
     trial.phase("before")
     calm = trial.number_of("orders")
-    await trial.sleep(MARGIN_MS)
+    await trial.sleep(MARGIN_MS * trial.slowness)
     for number in range(calm):
         began_ms = trial.now_ms()
         saga = await customer.insist(new_order(f"calm-{number}"), wait=True)
         trial.evidence.require(saga.status == pb.COMPLETED, "an order failed before the fault")
         trial.measure_variant("order_ms", trial.now_ms() - began_ms)
-    await trial.sleep(MARGIN_MS)
+    await trial.sleep(MARGIN_MS * trial.slowness)
     trial.phase("during")
     await trial.inject(kinds.Kill((SHIPPING,)))
     names = [f"late-{number}" for number in range(calm)]
