@@ -13,6 +13,7 @@ from labs.saga.experiments.tools import done_again, effects_in
 from labs.saga.lab import CRASH_POINTS, LAB
 from labs.saga.orders import bound_ms, place, settled
 from nodes.cluster.api import NodeState
+from nodes.core import NoteValue
 from nodes.sim.cluster import SimCluster, simulate
 from nodes.timeline import TimelineEvent
 from tests.support.experiments import passed as passed_in
@@ -61,6 +62,7 @@ def test_duplicate_and_lost_replies() -> None:
     """Charged twice without keys, and never with them, though as often asked twice."""
     figures = passed("duplicate-and-lost-replies")
     assert figures.value("requests_again_with_keys") > 10
+    assert figures.value("requests_again_without_keys") > 10
     assert figures.value("charges_twice_with_keys") == 0
     assert figures.value("charges_twice_without_keys") > 5
     for what, step in (("goods", "reserve"), ("places", "ship")):
@@ -72,7 +74,7 @@ def test_what_was_done_again() -> None:
     """A step that is done three times for an order is done twice too often; undoing is another."""
 
     def did(order: str, step: str, *, undone: bool = False) -> TimelineEvent:
-        fields = {"order": order, "step": step, "undone": undone}
+        fields: dict[str, NoteValue] = {"order": order, "step": step, "undone": undone}
         return TimelineEvent("n3", 1, 1, 1.0, "did", fields)
 
     events = [
