@@ -19,6 +19,8 @@ ON_CONTAINERS = (
     "quorum-store/partition-availability",
     "quorum-store/sloppy-quorum-loses-overlap",
     "quorum-store/hinted-handoff-recovery",
+    "commit/3pc-diverges-under-partition",
+    "commit/in-doubt-recovery",
 )
 
 

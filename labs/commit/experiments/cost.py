@@ -187,16 +187,18 @@ COST = commit_experiment(
         ),
         Expectation(
             "in-parallel",
-            "messages grow with the number of participants, the time far less: all are asked at "
-            "the same time",
-            lambda m: m.value("latency_ms_n5_2pc") < 3 * m.value("latency_ms_n1_2pc"),
+            "messages grow with the number of participants, the time less: all are asked at the "
+            "same time",
+            lambda m: m.value("latency_ms_n5_2pc") < 5 * m.value("latency_ms_n1_2pc"),
             ("latency_ms_n1_2pc", "latency_ms_n5_2pc"),
+            samples=10,
         ),
         Expectation(
             "a-third-phase-takes-time",
             "the third phase takes another round trip and three more writes, one after the other",
             lambda m: m.value("latency_ms_n3_3pc") > m.value("latency_ms_n3_2pc"),
             ("latency_ms_n3_2pc", "latency_ms_n3_3pc"),
+            samples=10,
         ),
     ),
 )
