@@ -102,8 +102,8 @@ class Desk:
         )
 
     async def slow(self, node: NodeId, late_ms: int) -> None:
-        """What the coordinator and this participant send each other is late by so much."""
-        await self.cluster.faults.delay(self.coordinator, node, late_ms)
+        """What this participant sends the coordinator is late by so much; so is its vote."""
+        await self.cluster.faults.delay(node, self.coordinator, late_ms, one_way=True)
 
     # ----------------------------------------------------------------------------------- the nodes
 

@@ -13,13 +13,14 @@ async def decided_with_one_uninformed(desk: Desk) -> NodeId:
     """Leaves a transaction that is committed, and one participant in doubt that the coordinator
     cannot tell; returns who that is."""
     *_, last = desk.participants
-    await desk.slow(last, desk.setting("vote_timeout_ms") // 4)
+    await desk.slow(last, desk.setting("vote_timeout_ms") // 2)
     asked = desk.ask(desk.coordinator, desk.round_trip())
     await desk.until_in_doubt(last)
     # Its vote is under way; nothing reaches it from now on.
     await desk.cluster.faults.cut(desk.coordinator, last, one_way=True)
     one = await asked
     desk.expect_outcome(one, pb.COMMITTED, "everyone voted yes")
+    await desk.cluster.sleep(desk.setting("retry_ms") // 6)  # What was told by now is lost.
     require(await desk.in_doubt(last), f"{last} heard of it all the same")
     return last
 
@@ -40,7 +41,7 @@ async def what_was_not_decided_is_aborted(cluster: Cluster) -> None:
     desk = Desk(cluster)
     *_, last = desk.participants
     for _ in range(2):
-        await desk.slow(last, desk.setting("vote_timeout_ms") // 4)
+        await desk.slow(last, desk.setting("vote_timeout_ms") // 2)
         asked = desk.ask(desk.coordinator, desk.round_trip())
         await desk.until_in_doubt(*desk.participants)
         await cluster.faults.power_cut(desk.coordinator)
@@ -78,7 +79,7 @@ async def a_presumed_abort_is_not_written_down(cluster: Cluster) -> None:
     expect(spent == wanted, f"a commit forces {shown(wanted)} writes", shown(spent))
     before = await forced(desk)
     # The last one says no, and late, so that all others have voted yes.
-    await desk.slow(last, desk.setting("vote_timeout_ms") // 8)
+    await desk.slow(last, desk.setting("vote_timeout_ms") // 4)
     too_much = desk.opening[desk.account(last)] + 100
     one = await desk.done(desk.coordinator, desk.shift({last: -too_much, others[0]: too_much}))
     desk.expect_outcome(one, pb.ABORTED, f"{last} has not enough")
@@ -107,7 +108,7 @@ async def without_presumption_aborts_are_acknowledged(cluster: Cluster) -> None:
     remembers an abort until everyone that voted yes has heard of it."""
     desk = Desk(cluster)
     informed, uninformed, last = desk.participants
-    late_ms = desk.setting("vote_timeout_ms") // 4
+    late_ms = desk.setting("vote_timeout_ms") // 2
     before = await forced(desk)
     await desk.slow(last, late_ms)
     too_much = desk.opening[desk.account(last)] + 100

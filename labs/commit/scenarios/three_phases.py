@@ -12,7 +12,7 @@ async def everyone_knows_before_anyone_commits(cluster: Cluster) -> None:
     """Nobody commits before each participant knows that all have voted yes."""
     desk = Desk(cluster)
     for late in desk.participants:
-        await desk.slow(late, desk.setting("vote_timeout_ms") // 8)
+        await desk.slow(late, desk.setting("vote_timeout_ms") // 4)
         asked = desk.ask(desk.coordinator, desk.round_trip(2))
         while not asked.done():
             # Whoever is looked at later can only know more.
@@ -69,7 +69,7 @@ async def those_left_abort_what_nobody_could_commit(cluster: Cluster) -> None:
     without it."""
     desk = Desk(cluster)
     *_, last = desk.participants
-    await desk.slow(last, desk.setting("vote_timeout_ms") // 4)
+    await desk.slow(last, desk.setting("vote_timeout_ms") // 2)
     changes = desk.round_trip()
     asked = desk.ask(desk.coordinator, changes)
     await desk.until_in_doubt(*desk.participants)
@@ -85,7 +85,7 @@ async def one_who_knows_brings_all_along(cluster: Cluster) -> None:
     left commit without it."""
     desk = Desk(cluster)
     informed, other, last = desk.participants
-    await desk.slow(last, desk.setting("vote_timeout_ms") // 4)
+    await desk.slow(last, desk.setting("vote_timeout_ms") // 2)
     changes = desk.round_trip()
     asked = desk.ask(desk.coordinator, changes)
     await desk.until_in_doubt(*desk.participants)
@@ -113,7 +113,7 @@ async def the_dead_hold_up_nobody(cluster: Cluster) -> None:
     when it is back."""
     desk = Desk(cluster)
     first, dead, last = desk.participants
-    await desk.slow(last, desk.setting("vote_timeout_ms") // 4)
+    await desk.slow(last, desk.setting("vote_timeout_ms") // 2)
     changes = desk.round_trip()
     asked = desk.ask(desk.coordinator, changes)
     await desk.until_in_doubt(first, dead)

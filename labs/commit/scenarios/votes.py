@@ -59,7 +59,7 @@ async def silence_is_no_yes(cluster: Cluster) -> None:
     await desk.until_free(f"{silent} did not vote", 3, *others)
     await desk.heal()
     # There and back, that is one and a half of what the coordinator waits for.
-    await desk.slow(silent, vote_ms * 3 // 4)
+    await desk.slow(silent, vote_ms * 3 // 2)
     one = await desk.done(desk.coordinator, desk.round_trip())
     desk.expect_outcome(one, pb.ABORTED, f"the yes of {silent} comes too late")
     await desk.balance()
@@ -73,7 +73,8 @@ async def nobody_commits_before_the_last_vote(cluster: Cluster) -> None:
         others = [node for node in desk.participants if node != late]
         changes = desk.round_trip(2)
         before = {resource: await desk.amount(resource) for resource in changes}
-        await desk.slow(late, desk.setting("vote_timeout_ms") // 4)
+        late_ms = desk.setting("vote_timeout_ms") // 4
+        await cluster.faults.delay(desk.coordinator, late, late_ms)
         asked = desk.ask(desk.coordinator, changes)
         await desk.until_in_doubt(*others)
         found = {resource: await desk.amount(resource) for resource in changes}
@@ -106,7 +107,7 @@ async def a_yes_outlives_a_crash(cluster: Cluster) -> None:
     desk = Desk(cluster)
     for voter in desk.participants[:2]:
         last = desk.participants[-1]
-        await desk.slow(last, desk.setting("vote_timeout_ms") // 4)
+        await desk.slow(last, desk.setting("vote_timeout_ms") // 2)
         asked = desk.ask(desk.coordinator, desk.round_trip())
         await desk.until_in_doubt(voter)
         await cluster.sleep(desk.setting("vote_timeout_ms") // 10)  # Its vote has arrived.
