@@ -31,6 +31,7 @@ class Desk:
         self.coordinator = cluster.nodes[0]  # it holds nothing
         self.participants = cluster.nodes[1:]
         self.made: list[Transaction] = []
+        self.connected = 0
 
     def setting(self, name: str) -> int:
         """A setting that is a number."""
@@ -101,8 +102,22 @@ class Desk:
             f"{one.node} said that it is {word(one.outcome)}{said}",
         )
 
+    async def connect(self, *nodes: NodeId) -> None:
+        """A transaction through each of these that changes nothing: where packets are late or get
+        lost from now on, connections are there already."""
+        for node in nodes or (self.coordinator,):
+            self.connected += 1
+            nothing = self.shift(dict.fromkeys(self.participants, 0))
+            await ask(
+                self.cluster,
+                Transaction(f"hello{self.connected}", node, nothing),
+                3 * self.unit_ms,
+            )
+        await self.rest()
+
     async def slow(self, node: NodeId, late_ms: int) -> None:
         """What this participant sends the coordinator is late by so much; so is its vote."""
+        await self.connect()
         await self.cluster.faults.delay(node, self.coordinator, late_ms, one_way=True)
 
     # ----------------------------------------------------------------------------------- the nodes

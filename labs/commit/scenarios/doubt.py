@@ -45,6 +45,7 @@ async def who_has_not_voted_lets_all_abort(cluster: Cluster) -> None:
     desk = Desk(cluster)
     first, second, last = desk.participants
     late_ms = desk.setting("vote_timeout_ms") * 3 // 4
+    await desk.connect(*cluster.nodes)
     # The request to vote is long under way, while those that voted reach nobody else.
     await cluster.faults.delay(desk.coordinator, last, late_ms, one_way=True)
     asked = desk.ask(desk.coordinator, desk.round_trip())

@@ -161,6 +161,7 @@ async def a_deadlock_does_not_last(cluster: Cluster) -> None:
     longer than the timeout for locks."""
     desk = Desk(cluster)
     first, second, _ = desk.participants
+    await desk.connect(first, second)
     # Each asks its own participant at once, and the other one a little later.
     await cluster.faults.delay(first, second, desk.setting("lock_timeout_ms") // 4)
     began_ms = cluster.now_ms()

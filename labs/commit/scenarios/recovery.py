@@ -77,9 +77,9 @@ async def a_presumed_abort_is_not_written_down(cluster: Cluster) -> None:
     spent = {node: count - before[node] for node, count in (await forced(desk)).items()}
     wanted = {desk.coordinator: 1} | dict.fromkeys(desk.participants, 2)
     expect(spent == wanted, f"a commit forces {shown(wanted)} writes", shown(spent))
-    before = await forced(desk)
     # The last one says no, and late, so that all others have voted yes.
     await desk.slow(last, desk.setting("vote_timeout_ms") // 4)
+    before = await forced(desk)
     too_much = desk.opening[desk.account(last)] + 100
     one = await desk.done(desk.coordinator, desk.shift({last: -too_much, others[0]: too_much}))
     desk.expect_outcome(one, pb.ABORTED, f"{last} has not enough")
@@ -109,8 +109,8 @@ async def without_presumption_aborts_are_acknowledged(cluster: Cluster) -> None:
     desk = Desk(cluster)
     informed, uninformed, last = desk.participants
     late_ms = desk.setting("vote_timeout_ms") // 2
-    before = await forced(desk)
     await desk.slow(last, late_ms)
+    before = await forced(desk)
     too_much = desk.opening[desk.account(last)] + 100
     changes = {last: -too_much, informed: too_much - 1, uninformed: 1}
     asked = desk.ask(desk.coordinator, desk.shift(changes))

@@ -74,6 +74,7 @@ async def nobody_commits_before_the_last_vote(cluster: Cluster) -> None:
         changes = desk.round_trip(2)
         before = {resource: await desk.amount(resource) for resource in changes}
         late_ms = desk.setting("vote_timeout_ms") // 4
+        await desk.connect()
         await cluster.faults.delay(desk.coordinator, late, late_ms)
         asked = desk.ask(desk.coordinator, changes)
         await desk.until_in_doubt(*others)
