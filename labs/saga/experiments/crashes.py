@@ -12,6 +12,7 @@ from labs.saga.experiments.tools import (
     SHIPPING,
     STOCK,
     Customer,
+    are,
     books_of,
     died,
     ended,
@@ -206,7 +207,7 @@ CRASH_MATRIX = saga_experiment(
             Expectation(
                 f"{name.replace('_', '-')}-is-undone",
                 f"everything is undone, wherever a node dies: {_KIND[name]}",
-                lambda m, name=name: m.value(f"as_expected_{name}") == 100,  # type: ignore[misc]
+                are(100, f"as_expected_{name}"),
                 (f"as_expected_{name}",),
             )
             for name in ("orchestrated_declined", "impatient", "choreographed_declined")
@@ -215,9 +216,7 @@ CRASH_MATRIX = saga_experiment(
             Expectation(
                 f"{name.replace('_', '-')}-adds-up",
                 f"no order is half done, no effect happens twice: {_KIND[name]}",
-                lambda m, name=name: (  # type: ignore[misc]
-                    m.value(f"half_done_{name}") == 0 and m.value(f"books_off_{name}") == 0
-                ),
+                are(0, f"half_done_{name}", f"books_off_{name}"),
                 (f"half_done_{name}", f"books_off_{name}"),
             )
             for name in KINDS

@@ -9,6 +9,7 @@ from labs.kit.lab import Setting
 from labs.saga.experiments.tools import (
     SHIPPING,
     Customer,
+    are,
     books_of,
     is_over,
     new_order,
@@ -197,7 +198,7 @@ STYLES_COMPARED = saga_experiment(
             Expectation(
                 f"nothing-half-done-{name}",
                 f"no order is half done in the end: {_STYLE[name]}",
-                lambda m, name=name: m.value(f"half_done_{name}") == 0,  # type: ignore[misc]
+                are(0, f"half_done_{name}"),
                 (f"half_done_{name}",),
             )
             for name in _STYLE

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from labs.kit.experiment import Experiment, Trial
+from labs.kit.experiment import Experiment, Figures, Trial
 from labs.kit.workloads import Sample, now_ns
 from labs.saga.invariants import InvariantViolated, invariants
 from labs.saga.orders import OVER, bound_ms, brought_to_an_end, operate, saga_of, settled
@@ -271,6 +271,11 @@ def done_again(effects: Counter[Effect], step: str) -> int:
 def is_over(saga: pb.Saga) -> bool:
     """It was carried out, or undone."""
     return saga.status in OVER
+
+
+def are(value: float, *names: str) -> Callable[[Figures], bool]:
+    """For expectations: each of these measurements has that value."""
+    return lambda figures: all(figures.value(name) == value for name in names)
 
 
 def percent(part: int, whole: int) -> float:
