@@ -66,6 +66,7 @@ KEPT: Final = frozenset(
     | {"crash_point"}
     | {"set_timer", "cancel_timer", "note", "served_requests"}
 )
+STEPPED: Final = "a core is stepped by its world only"
 HIDDEN: Final = frozenset({"_effects", "_handlers", "_handler", "_exercise"})
 PREFIXES: Final = ("gi_", "cr_", "ag_", "tb_", "f_", "_player_")  # of frames, and of the player
 
@@ -146,6 +147,8 @@ class _Look:
                 yield from self._of_name(name, node)
             case ast.Attribute(value=value, attr=name):
                 yield from self._of_attribute(value, name)
+            case ast.Call(func=ast.Attribute(attr="step")):  # A message may have such a field.
+                yield STEPPED
             case ast.Call(func=ast.Name(id=name), args=arguments) if name in BY_NAME:
                 if not _plain_name(arguments, self.exercises):
                     yield f"{name} wants a plain name in quotes here"
@@ -182,8 +185,8 @@ class _Look:
             yield f"{name} is the machinery's"
         elif name in self.exercises and not (isinstance(value, ast.Name) and value.id == "self"):
             yield f"{name} is for you to write: only self.{name} may be used"
-        elif name == "step":
-            yield "a core is stepped by its world only"
+        elif name == "step" and isinstance(value, ast.Name) and value.id == "self":
+            yield STEPPED
 
     def _problems_of_member(self, node: ast.stmt) -> Iterator[tuple[int, str]]:
         match node:
