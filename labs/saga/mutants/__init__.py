@@ -1,0 +1,70 @@
+"""Planted bugs: the shop with one mistake each, as small as it can be made.
+
+They prove that what looks for bugs finds them: `lab check saga --mutant NAME`. The docstring of
+each class says what it does wrong.
+"""
+
+from __future__ import annotations
+
+from labs.saga.mutants import events, keys, recovery, steps, turning_back
+from nodes.cores.saga import OrderSaga
+
+MUTANTS: dict[str, type[OrderSaga]] = {
+    "releases-nothing": steps.ReleasesNothing,
+    "refunds-twice": steps.RefundsTwice,
+    "keeps-the-last-one": steps.KeepsTheLastOne,
+    "sells-short": steps.SellsShort,
+    "charges-on-credit": steps.ChargesOnCredit,
+    "reserves-in-memory-only": steps.ReservesInMemoryOnly,
+    "charges-without-record": steps.ChargesWithoutRecord,
+    "forgets-early-releases": steps.ForgetsEarlyReleases,
+    "charges-after-the-refund": steps.ChargesAfterTheRefund,
+    "restores-what-was-before": steps.RestoresWhatWasBefore,
+    "ignores-pending-orders": steps.IgnoresPendingOrders,
+    "declines-what-is-pending": steps.DeclinesWhatIsPending,
+    "locks-the-whole-shop": steps.LocksTheWholeShop,
+    "locks-for-ever": steps.LocksForEver,
+    "does-it-again": keys.DoesItAgain,
+    "remembers-in-memory-only": keys.RemembersInMemoryOnly,
+    "remembers-before-it-does": keys.RemembersBeforeItDoes,
+    "every-repetition-is-done": keys.EveryRepetitionIsDone,
+    "remembers-only-what-was-done": keys.RemembersOnlyWhatWasDone,
+    "remembers-failures": keys.RemembersFailures,
+    "a-new-key-each-time": keys.ANewKeyEachTime,
+    "one-key-for-a-step": keys.OneKeyForAStep,
+    "one-key-for-both-directions": keys.OneKeyForBothDirections,
+    "logs-nothing": recovery.LogsNothing,
+    "logs-the-beginning-only": recovery.LogsTheBeginningOnly,
+    "logs-after-the-call": recovery.LogsAfterTheCall,
+    "forgets-what-was-under-way": recovery.ForgetsWhatWasUnderWay,
+    "begins-anew-with-all": recovery.BeginsAnewWithAll,
+    "completes-without-the-sale": recovery.CompletesWithoutTheSale,
+    "one-order-at-a-time": recovery.OneOrderAtATime,
+    "undoes-only-the-latest": turning_back.UndoesOnlyTheLatest,
+    "undoes-forwards": turning_back.UndoesForwards,
+    "keeps-the-reason-to-itself": turning_back.KeepsTheReasonToItself,
+    "asks-again-after-no": turning_back.AsksAgainAfterNo,
+    "turns-back-at-once": turning_back.TurnsBackAtOnce,
+    "never-asks-again": turning_back.NeverAsksAgain,
+    "hammers-the-service": turning_back.HammersTheService,
+    "takes-silence-for-no": turning_back.TakesSilenceForNo,
+    "turns-back-behind-the-pivot": turning_back.TurnsBackBehindThePivot,
+    "reports-it-as-undone": turning_back.ReportsItAsUndone,
+    "undoes-what-is-shipped": turning_back.UndoesWhatIsShipped,
+    "operates-on-anything": turning_back.OperatesOnAnything,
+    "skips-nothing": turning_back.SkipsNothing,
+    "turns-back-unlogged": turning_back.TurnsBackUnlogged,
+    "publishes-after": events.PublishesAfter,
+    "publishes-before": events.PublishesBefore,
+    "outbox-of-its-own": events.OutboxOfItsOwn,
+    "forgets-what-it-sent": events.ForgetsWhatItSent,
+    "never-sends-again": events.NeverSendsAgain,
+    "keeps-what-the-log-has": events.KeepsWhatTheLogHas,
+    "removes-it-in-memory-only": events.RemovesItInMemoryOnly,
+    "takes-everything-in": events.TakesEverythingIn,
+    "inbox-in-memory-only": events.InboxInMemoryOnly,
+    "inbox-after-the-effect": events.InboxAfterTheEffect,
+    "skips-what-it-missed": events.SkipsWhatItMissed,
+    "completed-when-shipped": events.CompletedWhenShipped,
+    "over-when-declined": events.OverWhenDeclined,
+}
