@@ -9,13 +9,14 @@ import pytest
 
 from labs.kit.experiment import Figures
 from labs.saga.experiments.crashes import KINDS, PATIENT
-from labs.saga.experiments.tools import done_again, effects_in
+from labs.saga.experiments.tools import Books, done_again, effects_in
 from labs.saga.lab import CRASH_POINTS, LAB
 from labs.saga.orders import bound_ms, place, settled
 from nodes.cluster.api import NodeState
 from nodes.core import NoteValue
 from nodes.sim.cluster import SimCluster, simulate
 from nodes.timeline import TimelineEvent
+from protos import saga_pb2 as pb
 from tests.support.experiments import passed as passed_in
 from tests.support.saga_bench import order, saga_spec
 
@@ -92,6 +93,26 @@ def test_what_was_done_again() -> None:
     )
     assert done_again(effects, "charge") == 2
     assert done_again(effects, "ship") == 0
+
+
+def test_books_that_do_not_add_up() -> None:
+    """What is missing is seen at each service, and an order that is neither done nor undone."""
+    books = Books(
+        pb.SagaView(
+            stock={"book": 95, "lamp": 100},
+            held={"book": 2},
+            sold={"book": 1},
+            reservations={"o1": "confirmed", "o2": "pending", "o3": "released"},
+        ),
+        pb.SagaView(accounts={"alice": 990}, taken=5, charges={"o1": "charged", "o3": "refunded"}),
+        pb.SagaView(capacity_left=9, booked=1, shipments={"o1": "booked", "o3": "refused"}),
+        {"stock": 100, "balance": 1000, "capacity": 10},
+    )
+    assert books.goods_off == {"book": -2, "lamp": 0}
+    assert books.money_off == -5
+    assert books.places_off == 0
+    assert not books.balanced
+    assert [books.whole(order) for order in ("o1", "o2", "o3", "o4")] == [True, False, True, True]
 
 
 def test_compensation_fails() -> None:
