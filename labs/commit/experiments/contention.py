@@ -85,7 +85,7 @@ async def embrace(trial: Trial) -> None:
     # Alice's account is at n2 and Bob's at n3. Each has its own lock before the other asks for it.
     orders = (("n2", transfer("alice", "bob", 1)), ("n3", transfer("bob", "alice", 1)))
     for _ in range(trial.number_of("rounds")):
-        await connected(trial, clients[0], orders[0][1])
+        await connected(trial, clients[0], orders[0][1], at=("n2", "n3"))
         await trial.inject(kinds.Delay("n2", "n3", trial.number_of("link_ms")))
         await trial.sleep(SETTLE_MS)
         stop = asyncio.Event()
@@ -191,6 +191,8 @@ AGAIN_MS = 40  # at most, before a transaction is tried anew
 async def crowd(trial: Trial) -> None:
     """So many clients transfer between few accounts, and then between more of them."""
     clients = [BankClient(trial) for _ in range(CLIENTS)]
+    everywhere = {f"account/{name}": -1 for name in ("alice", "bob", "carol")}
+    await connected(trial, clients[0], everywhere, at=trial.cluster.nodes)
     await trial.inject(*(kinds.Delay(a, b, *LINK_MS) for a, b in combinations(HOLDERS, 2)))
     require(bool(trial.injections), "no link is slow, so that everything comes in one order")
     for keys in HOT_KEYS:
