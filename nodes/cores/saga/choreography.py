@@ -67,6 +67,7 @@ class Choreography(Orchestrator):
         self.seen: dict[str, None] = {}  # the inbox
         self.offset = 0
         self.relaying = False
+        self.sent_ms: dict[str, int] = {}  # when what is in the outbox was sent
         self.polling = False
 
     def load(self, table: str, key: str, row: Message) -> None:
@@ -138,7 +139,13 @@ class Choreography(Orchestrator):
         self.note("told", order=event.order.id, event=name)
 
     def send_event(self, event: pb.Event) -> None:
-        """To the log, once; without a message where this node keeps it."""
+        """To the log, once; without a message where this node keeps it. What is in the outbox and
+        was sent a moment ago is under way."""
+        sent_ms = self.sent_ms.get(event.id)
+        if event.id in self.outbox:
+            if sent_ms is not None and self.now.mono_ms - sent_ms < self.call_timeout_ms:
+                return
+            self.sent_ms[event.id] = self.now.mono_ms
         self.crash_point("before-event-sent")
         if self.env.node_id == self.keeper:
             self.put_into_log(event)
@@ -166,6 +173,7 @@ class Choreography(Orchestrator):
     def relay_again(self) -> None:
         """What was not acknowledged is sent again: the log may have it twice then."""
         self.relaying = False
+        self.sent_ms = {name: at for name, at in self.sent_ms.items() if name in self.outbox}
         self.relay()
 
     @on_response(pb.PublishRequest, pb.PublishResponse)

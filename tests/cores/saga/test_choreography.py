@@ -96,6 +96,16 @@ def test_an_event_is_told_until_the_log_has_it() -> None:
     assert not published(bench.restart())
 
 
+def test_what_is_under_way_is_not_sent_again() -> None:
+    """An event that was sent a moment ago may yet be acknowledged; later it is sent again."""
+    bench = service()
+    (first,) = published(hears(bench, event(Kind.ORDER_PLACED)))
+    bench.now_ms += 250
+    (second,) = published(hears(bench, event(Kind.ORDER_PLACED, order("o2"))))
+    assert published(bench.fire("relay", after_ms=50)) == [first]
+    assert published(bench.fire("relay", after_ms=300)) == [first, second]
+
+
 @pytest.mark.parametrize("events", ["publish-after", "publish-before"])
 def test_without_an_outbox_there_are_two_orders_to_do_it_in(events: str) -> None:
     """Between the two a crash loses the event, or tells of what never happened: dual writes."""
@@ -129,6 +139,7 @@ def test_what_is_told_again_has_the_same_name() -> None:
     """So that whoever hears it knows: two events of one kind for one order are one."""
     bench = service("n3", inbox="off")
     first = published(hears(bench, event(Kind.STOCK_RESERVED)))
+    bench.now_ms += 1000
     assert published(hears(bench, event(Kind.STOCK_RESERVED))) == first
 
 
