@@ -295,6 +295,7 @@ LAB = Lab(
     sentences=SENTENCES,
     picture=ring_status,
     key_view="labs.quorum_store.key_view:RecordView",
+    report_pictures="labs.quorum_store.ring_report:ring_pictures",
     client="labs.quorum_store.client:QuorumStoreClient",
     client_verbs=("put", "get", "delete", "join", "leave"),
     client_options=("r", "w", "context"),
