@@ -153,7 +153,8 @@ class Lab:
     `spans_in_note` what lasts there: steps, locks.
     `picture(views, settings)` is what `lab status` and `lab watch` show below the nodes, in lines
     of at most 80 columns; `key_view` is the `module:Class` (labs.kit.key_view) behind
-    `lab status --key`.
+    `lab status --key`. `report_pictures` is the `module:function` (labs.kit.pictures) that draws
+    for the report of a run how its trial ended.
     """
 
     id: str
@@ -187,6 +188,7 @@ class Lab:
     outcome_text: Callable[[str, Mapping[str, Any]], OutcomeText] = key_value_text
     picture: Callable[[Views, Mapping[str, Value]], Sequence[str]] = no_picture
     key_view: str = ""
+    report_pictures: str = ""
     readme: str = ""
 
     def setting(self, name: str) -> Setting | None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from labs.kit.lab import Lab
+from labs.kit.pictures import Pictures
 from labs.kit.sentences import ROUTINE_KINDS, sentence
 from labs.kit.text import visible
 from nodes.timeline import TimelineEvent
@@ -37,12 +38,13 @@ def page(
     report: Mapping[str, Any],
     diagram_svg: str,
     *,
+    pictures: Pictures | None = None,
     events: Sequence[TimelineEvent] = (),
     lab: Lab | None = None,
     title: str = "",
 ) -> str:
-    """The page. `diagram_svg` is what labs.kit.timeline.svg returned, and goes in as it is; `lab`
-    gives sentences to the events."""
+    """The page. `diagram_svg` is what labs.kit.timeline.svg returned, and goes in as it is, as do
+    `pictures` that the lab draws with labs.kit.svg; `lab` gives sentences to the events."""
     heading = title or " / ".join(str(report[name]) for name in _FACTS[:2] if report.get(name))
     style, script = _asset("report.css"), _asset("report.js")
     policy = (
@@ -57,6 +59,7 @@ def page(
             _verdicts(report.get("verdicts")),
             _measurements(report.get("measurements")),
             _diagram(diagram_svg),
+            *(_picture(heading, svg) for heading, svg in (pictures or {}).items()),
             _events(events, lab),
             _settings(report.get("settings")),
             _rest(report),
@@ -241,6 +244,10 @@ def _diagram(diagram_svg: str) -> str:
         f"<p class='tools' id='zoom-tools' hidden>{buttons} {hint}</p>\n"
         f"<div class='scroll'>{diagram_svg}</div>"
     )
+
+
+def _picture(heading: str, svg: str) -> str:
+    return f"<h2>{_text(heading)}</h2>\n<div class='picture'>{svg}</div>"
 
 
 def _events(events: Sequence[TimelineEvent], lab: Lab | None) -> str:

@@ -140,6 +140,7 @@ def keep(folder: RunFolder, run: Run) -> dict[str, Any]:
 
 
 def _write_page(path: Path, run: Run, report: Mapping[str, Any]) -> None:
+    from labs.kit.pictures import pictures_of
     from labs.kit.registry import load_lab
     from labs.kit.report_page import page
     from labs.kit.timeline import diagram, svg
@@ -159,7 +160,14 @@ def _write_page(path: Path, run: Run, report: Mapping[str, Any]) -> None:
     # What each trial measured is in report.json; on a page it would bury the rest.
     shown = {name: value for name, value in report.items() if name != "trials"}
     path.write_text(
-        page(shown, picture, events=trial.events, lab=lab, title=str(report["title"])),
+        page(
+            shown,
+            picture,
+            pictures=pictures_of(lab, trial.ending),
+            events=trial.events,
+            lab=lab,
+            title=str(report["title"]),
+        ),
         encoding="utf-8",
     )
 

@@ -226,7 +226,7 @@ class MyQuorumStore(QuorumStore):
     # self.handing: the hints on their way, by home and key; UNDER_WAY_MAX of them at most.
     # self.place: this node's own Membership; NEXT_PHASE says what follows; is_driving,
     #   all_acknowledged, needs_pass say how far it is; move_to(phase), hurry(), tell_waiting(None).
-    # Given: seems_down(node), fallbacks(key), keep(key, held), begin_phase.
+    # Given: seems_down(node), away_too_long(node), fallbacks(key), keep(key, held), begin_phase.
 
     def known(self, key: str) -> Held:
         """The same, together with what it keeps of the key for others."""
@@ -246,7 +246,8 @@ class MyQuorumStore(QuorumStore):
         raise NotWritten(5, "forgot")
 
     def replace_suspects(self, key: str, targets: list[Target]) -> None:
-        """Nobody waits for a node that did not answer a moment ago (4.6)."""
+        """Nobody waits for a node that did not answer a moment ago (4.6), and nobody stands in for
+        one that has been away too long."""
         # TODO: let the next on the ring stand in for owners that seem to be down
         raise NotWritten(5, "replace_suspects")
 

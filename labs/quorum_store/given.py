@@ -42,6 +42,6 @@ drop_hint(home, key); on disk in the slot HINT + home + "/" + key.
 self.handing: the hints on their way, by home and key; UNDER_WAY_MAX of them at most.
 self.place: this node's own Membership; NEXT_PHASE says what follows; is_driving, \
 all_acknowledged, needs_pass say how far it is; move_to(phase), hurry(), tell_waiting(None).
-Given: seems_down(node), fallbacks(key), keep(key, held), begin_phase.
+Given: seems_down(node), away_too_long(node), fallbacks(key), keep(key, held), begin_phase.
 """,
 }

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from labs.kit.operations import ServedCluster
 from labs.kit.text import bytes_to_json
-from labs.quorum_store.ring_picture import Held, Holdings, fit, key_lines, short
+from labs.quorum_store.ring_picture import Held, Holdings, RingState, fit, key_lines, short
 from labs.quorum_store.ring_status import ring_in
 from nodes.cluster.api import Indeterminate, Refused, RuntimeFailure
 from protos import quorum_store_pb2 as pb
@@ -52,24 +52,32 @@ class RecordView:
     def lines(self, status: Mapping[str, Any]) -> Sequence[str]:
         """The picture of the key, and who sees other replicas than most."""
         looked = status["key"]
-        views = {one["id"]: one["view"] for one in status["nodes"] if one["answers"]}
-        ring = ring_in(views, status["settings"])
+        ring = ring_of(status)
         if ring is None:
             return ["no node says who is in the ring"]
-        answered = [one for one in looked["nodes"] if one["answers"]]
-        # Where stamps decide, a dot only tells writes apart.
-        name = "dot" if status["settings"]["versions"] == "siblings" else "stamp"
-        lines = key_lines(ring, looked["key"], holdings(answered, name))
+        lines = key_lines(ring, looked["key"], holdings(status))
         lists: dict[tuple[str, ...], list[str]] = {}
-        for one in answered:
+        for one in _answered(status):
             lists.setdefault(tuple(one["preference_list"]), []).append(one["id"])
         if len(lists) > 1:
             lines += [f"  {', '.join(who)}: on {', '.join(at)}" for at, who in lists.items()]
         return fit(lines)
 
 
-def holdings(answered: Iterable[Mapping[str, Any]], name: str = "dot") -> Holdings:
-    """What the nodes answered, in words; versions are called by their `dot` or `stamp`."""
+def ring_of(status: Mapping[str, Any]) -> RingState | None:
+    """The ring that the nodes of a status speak of."""
+    views = {one["id"]: one["view"] for one in status["nodes"] if one["answers"]}
+    return ring_in(views, status["settings"])
+
+
+def _answered(status: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [one for one in status["key"]["nodes"] if one["answers"]]
+
+
+def holdings(status: Mapping[str, Any]) -> Holdings:
+    """What the nodes answered of the key of a status, in words."""
+    # Where stamps decide, a dot only tells writes apart.
+    name = "dot" if status["settings"]["versions"] == "siblings" else "stamp"
     return {
         str(one["id"]): Held(
             tuple(sibling_words(sibling, name) for sibling in one["siblings"]),
@@ -79,7 +87,7 @@ def holdings(answered: Iterable[Mapping[str, Any]], name: str = "dot") -> Holdin
                 for sibling in hint["siblings"]
             ),
         )
-        for one in answered
+        for one in _answered(status)
     }
 
 

@@ -74,7 +74,7 @@ SETTINGS = (
     Setting(
         "hint_window_ms",
         600_000,
-        "how long a hint is kept for a node that stays away",
+        "how long hints are kept for a node that stays away, and how long new ones are taken",
         minimum=1,
     ),
     Setting(
@@ -256,7 +256,8 @@ SENTENCES: dict[str, Sentence] = {
     "suspected": _suspected,
     "trusted": "{node} hears from {peer} again",
     "handed_off": "{node} handed {peer} what it had kept for it of {key}",
-    "hint_dropped": "{node} dropped what it had kept for {peer} of {key}: it stayed away too long",
+    "hint_dropped": "{node} dropped what it had kept for {peer} of {key}: it was away longer than "
+    "the hint window",
     "repaired": "{node} brought {peer} up to date on {key}",
     "joining": "{node} is joining the ring: it is written to, and not yet read from",
     "settling": "{node} has what it owns: it is read from, those before it are still written to",
@@ -295,6 +296,7 @@ LAB = Lab(
     sentences=SENTENCES,
     picture=ring_status,
     key_view="labs.quorum_store.key_view:RecordView",
+    report_pictures="labs.quorum_store.ring_report:ring_pictures",
     client="labs.quorum_store.client:QuorumStoreClient",
     client_verbs=("put", "get", "delete", "join", "leave"),
     client_options=("r", "w", "context"),

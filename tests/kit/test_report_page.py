@@ -194,3 +194,13 @@ def test_the_script_is_well_formed() -> None:
     """It parses."""
     script = Path(report_page.__file__).parent / "page" / "report.js"
     subprocess.run(["node", "--check", script], check=True, timeout=60)
+
+
+def test_pictures_of_a_lab_follow_the_diagram_under_their_headings() -> None:
+    """As they are; a heading is text as any other."""
+    shown = made(pictures={"Ring <1>": "<svg id='ring'></svg>", "Tree": "<svg id='tree'></svg>"})
+    found = Reader(shown)
+    assert "Ring <1>" in found.words()
+    assert found.elements.count("svg") == 3
+    places = [shown.index(one) for one in ("What happened", "id='ring'", "id='tree'", ">Events<")]
+    assert places == sorted(places)

@@ -12,6 +12,7 @@ from labs.kit.errors import LabError, nearest
 from labs.kit.experiment import open_loop
 from labs.kit.experiment.calibration import Calibration, calibrate
 from labs.kit.experiment.definition import Experiment, Variant
+from labs.kit.experiment.ending import look_at_the_end
 from labs.kit.experiment.figures import Figures
 from labs.kit.experiment.judging import Finding, Outcome, Status, conclude, findings, status_of
 from labs.kit.experiment.trial import Trial
@@ -224,12 +225,22 @@ def _program(
         made.append(trial)
         try:
             await order.experiment.trial(trial)
-            trial.end_phase()
+        except OUTCOMES:
+            # What nodes hold by then may say why.
+            await _end(trial)
+            raise
         finally:
             for workload in trial.workloads:
                 await workload.cancel()
+        await _end(trial)
 
     return program
+
+
+async def _end(trial: Trial) -> None:
+    """No phase goes on while the nodes are looked at."""
+    trial.end_phase()
+    trial.ending = await look_at_the_end(trial)
 
 
 def _conclude(

@@ -81,6 +81,7 @@ class Trial:
     model: str = ""  # what the history is judged by, if it is
     must_be_valid: bool = True
     notes: dict[str, Any] = field(default_factory=dict)  # from `trial` to `analyse`
+    ending: dict[str, Any] | None = None  # what nodes said when it was over, for pictures of it
     rng: Random = field(init=False)
     recorder: Recorder = field(init=False)
     timeout_ms: int = field(init=False)

@@ -121,7 +121,7 @@ PARTITION_AVAILABILITY = store_experiment(
     ),
     short={"during_ms": 3000},
     variants=SYSTEMS,
-    trials_sim=5,
+    trials_sim=3,
     measurements=tuple(one for variant in SYSTEMS for one in _of_system(variant.name)),
     expectations=(
         Expectation(

@@ -82,10 +82,11 @@ class Coordinator(RingView):
 
     @exercise(part=5, brief="let the next on the ring stand in for owners that seem to be down")
     def replace_suspects(self, key: str, targets: list[Target]) -> None:
-        """Nobody waits for a node that did not answer a moment ago (4.6)."""
+        """Nobody waits for a node that did not answer a moment ago (4.6), and nobody stands in for
+        one that has been away too long."""
         fallbacks = iter(self.fallbacks(key))
         for target in targets:
-            if self.seems_down(target.node):
+            if self.seems_down(target.node) and not self.away_too_long(target.node):
                 stand_in = next(fallbacks, None)
                 if stand_in is not None:
                     target.home, target.node = target.node, stand_in

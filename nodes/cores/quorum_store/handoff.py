@@ -33,7 +33,6 @@ class Handoff(Writes):
     def __init__(self, env: Env) -> None:
         super().__init__(env)
         self.handoff_ms = env.number("handoff_ms")
-        self.hint_window_ms = env.number("hint_window_ms")
         self.handing: dict[tuple[NodeId, str], pb.Hint] = {}  # on their way, by home and key
         self.foreign: dict[str, None] = {}  # keys held here and owned by others only
         self.moving: dict[str, Moving] = {}  # those of them that are on their way
@@ -102,7 +101,8 @@ class Handoff(Writes):
         self.hand_hints(home)
 
     def drop_old_hints(self) -> None:
-        """A node that stays away for too long is brought up to date by anti-entropy alone."""
+        """What was kept for a node that stays away for too long is dropped, as nothing new is kept
+        for it (`away_too_long`)."""
         oldest_ms = self.now.wall_ms - self.hint_window_ms
         for home in sorted(self.hinted):
             for key in list(self.hinted[home]):

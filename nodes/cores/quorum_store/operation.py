@@ -117,7 +117,8 @@ class Operation:
         """One cannot answer: another takes its place if there is one."""
         target.state = Asked.FAILED
         if self.replaces_failed():
-            if self.store.sloppy:
+            home = target.home or target.node
+            if self.store.sloppy and not self.store.away_too_long(home):
                 self.store.stand_in(self, target)
             self.ask_more()
         self.proceed()

@@ -44,7 +44,9 @@ class RingView(Replica):
         self.tokens = env.number("tokens")
         self.sloppy = env.text("quorum") == "sloppy"
         self.suspect_ms = env.number("suspect_ms")
-        self.suspects: dict[NodeId, int] = {}  # since when, on the monotonic clock
+        self.hint_window_ms = env.number("hint_window_ms")
+        self.suspects: dict[NodeId, int] = {}  # when it last failed, on the monotonic clock
+        self.silent_since: dict[NodeId, int] = {}  # when it failed first after it was last heard
         self.entries: dict[NodeId, pb.RingEntry] = {}
         everyone = sorted((env.node_id, *env.peers), key=lambda node: (len(node), node))
         for node in everyone[: env.number("members") or len(everyone)]:
@@ -134,13 +136,22 @@ class RingView(Replica):
         since_ms = self.suspects.get(node)
         return since_ms is not None and self.now.mono_ms - since_ms < self.suspect_ms
 
+    def away_too_long(self, node: NodeId) -> bool:
+        """It has kept silent for longer than the hint window. Nothing more is kept for it, or a
+        node that never comes back would fill the disks of its neighbours: they count no more as it
+        would, and anti-entropy alone brings it up to date (Cassandra)."""
+        since_ms = self.silent_since.get(node)
+        return since_ms is not None and self.now.mono_ms - since_ms > self.hint_window_ms
+
     def on_call_failed(self, call: Call, reason: str) -> None:
         if call.peer not in self.suspects:
             self.note("suspected", peer=call.peer, reason=reason)
         self.suspects[call.peer] = self.now.mono_ms
+        self.silent_since.setdefault(call.peer, self.now.mono_ms)
 
     def heard_from(self, node: NodeId) -> None:
         """It is there."""
+        self.silent_since.pop(node, None)
         if self.suspects.pop(node, None) is not None:
             self.note("trusted", peer=node)
 

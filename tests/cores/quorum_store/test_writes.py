@@ -75,3 +75,54 @@ def test_abd_orders_writes_by_tags_greater_than_all_a_quorum_holds() -> None:
     bench.put("n3", "x", b"3")
     [sibling] = bench.get("n1", "x").siblings
     assert (sibling.value, sibling.stamp.time) == (b"3", 3)
+
+
+def test_nobody_stands_in_for_who_is_away_longer_than_the_hint_window() -> None:
+    """Nothing new is kept for it (Cassandra), whether it is known to be down or fails again, and W
+    counts without it. Once it was heard, it is stood in for again."""
+    bench = StoreBench(size=5, quorum="sloppy", hint_window_ms=5000)
+    first, second, third = bench.owners("x")
+    others = [node for node in bench.nodes if node not in (first, second, third)]
+
+    def kept() -> set[bytes]:
+        hints = [hint for node in others for hint in bench.inspect(node, "x").hints]
+        assert all(hint.home == third for hint in hints)
+        return {sibling.value for hint in hints for sibling in hint.record.siblings}
+
+    def acknowledged(value: bytes, w: int) -> bool:
+        return not bench.put(first, "x", value, w=w).HasField("outcome_unknown")
+
+    bench.down.add(third)
+    assert acknowledged(b"1", 3)
+    bench.wait(5000)
+    assert acknowledged(b"2", 3)
+    assert kept() == {b"1", b"2"}
+    bench.wait(1)  # Now it has been away for longer than 5000 ms.
+    assert bench.cores[first].seems_down(third)
+    assert not acknowledged(b"3", 3), "nobody takes the place of who seems to be down"
+    bench.wait(2000)
+    bench.inspect(first, "x")
+    assert not bench.cores[first].seems_down(third)
+    assert not acknowledged(b"4", 3), "nor of who is asked again, and fails again"
+    assert acknowledged(b"5", 2)
+    assert kept() == {b"1", b"2"}
+
+    bench.down.clear()
+    bench.wait(2000)
+    assert acknowledged(b"6", 3)
+    bench.down.add(third)
+    assert acknowledged(b"7", 3)
+    assert b"7" in kept()
+
+
+def test_a_failure_now_and_then_is_no_long_absence() -> None:
+    """The window counts from the first failure since the node was last heard."""
+    bench = StoreBench(hint_window_ms=5000)
+    core = bench.cores["n1"]
+    for _ in range(3):
+        bench.down.add("n3")
+        bench.put("n1", "x", b"1")
+        bench.wait(3000)
+        bench.down.clear()
+        bench.put("n1", "x", b"1")
+        assert not core.away_too_long("n3")

@@ -55,6 +55,15 @@ def test_pass_and_fail_by_what_was_measured() -> None:
     assert [one.holds for one in failed.findings if one.id == "one"] == [False]
 
 
+def test_a_lab_without_pictures_has_no_look_at_the_end(tmp_path: Path) -> None:
+    """Its nodes are asked nothing, and its page has the diagram alone."""
+    done = run(measures)
+    assert done.shown is not None
+    assert done.shown.ending is None
+    keep(RunFolder(tmp_path), done)
+    assert "class='picture'" not in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
 def test_a_claim_on_too_few_samples_is_not_asked() -> None:
     """A distribution is no matter of two trials."""
     done = run(measures, expectations=(claim(2, samples=3),))
