@@ -68,7 +68,7 @@ def _may_import(module: str, names: list[str]) -> bool:
     if first == "random":
         return names == ["Random"]  # The type of env.rng; never the module's own generator.
     if first == "nodes":
-        return module.startswith(("nodes.core", "nodes.parts"))
+        return module.startswith(("nodes.core", "nodes.effects", "nodes.parts"))
     return first in CORE_MODULES or first == "protos" or module == "google.protobuf.message"
 
 

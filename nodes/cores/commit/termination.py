@@ -66,8 +66,12 @@ class Termination(Coordinator):
         self.asks_ms = {one: at_ms for one, at_ms in self.asks_ms.items() if one in still}
         self.watch_doubts()
 
-    @exercise(part=4, brief="ask the coordinator first")
     def in_doubt_for_long(self, transaction: str) -> None:
+        """It has waited for the outcome long enough."""
+        self.ask_coordinator(transaction)
+
+    @exercise(part=4, brief="ask the coordinator first")
+    def ask_coordinator(self, transaction: str) -> None:
         """The coordinator is asked first, who may just be waiting for votes."""
         coordinator = self.votes[transaction].coordinator
         if coordinator != self.env.node_id:
@@ -77,9 +81,14 @@ class Termination(Coordinator):
             # It coordinated this before it crashed, and has no record of a decision.
             self.conclude(transaction, pb.ABORTED)
 
-    @exercise(part=4, brief="when the coordinator is silent, ask the others if they cooperate")
     def unreachable(self, transaction: str, peer: NodeId) -> None:
         """Somebody did not answer an inquiry."""
+        self.ask_others(transaction, peer)
+
+    @exercise(part=4, brief="when the coordinator is silent, ask the others if they cooperate")
+    def ask_others(self, transaction: str, peer: NodeId) -> None:
+        """`peer` is silent; if that is the coordinator, another participant may know the
+        outcome."""
         vote = self.votes.get(transaction)
         if self.cooperative and vote is not None and peer == vote.coordinator:
             for node in self.others(vote):
@@ -101,8 +110,12 @@ class Termination(Coordinator):
     ) -> None:
         self.heard(request.transaction, peer, response)
 
-    @exercise(part=4, brief="what the answer to an inquiry allows a participant in doubt to do")
     def heard(self, transaction: str, peer: NodeId, response: pb.InquireResponse) -> None:
+        """Somebody answered an inquiry."""
+        self.learn(transaction, peer, response)
+
+    @exercise(part=4, brief="what the answer to an inquiry allows a participant in doubt to do")
+    def learn(self, transaction: str, peer: NodeId, response: pb.InquireResponse) -> None:
         """Somebody who knows ends the doubt; somebody in doubt does not."""
         if transaction not in self.votes:
             return
@@ -124,10 +137,14 @@ class Termination(Coordinator):
         recovered = request.transaction in self.recovered
         self.answer(caller, pb.InquireResponse(state=state, recovered=recovered))
 
+    def tell_state(self, request: pb.InquireRequest) -> State.State:
+        """What it says to somebody in doubt."""
+        return self.state_told(request)
+
     @exercise(
         part=4, brief="answer an inquiry; who has not voted promises not to, if asked by a peer"
     )
-    def tell_state(self, request: pb.InquireRequest) -> State.State:
+    def state_told(self, request: pb.InquireRequest) -> State.State:
         """As coordinator what is on record, as participant what it voted."""
         transaction = request.transaction
         coordination = self.coordinated.get(transaction)

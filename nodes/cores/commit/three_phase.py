@@ -71,7 +71,7 @@ class ThreePhase(Termination):
         for node in coordination.participants:
             if node == self.env.node_id:
                 self.take_precommit(coordination.transaction)
-                self.precommitted(coordination.transaction, node)
+                self.count_precommit(coordination.transaction, node)
                 continue
             request = pb.PreCommitRequest(transaction=coordination.transaction)
             self.ask(node, request, self.vote_timeout_ms)
@@ -105,7 +105,7 @@ class ThreePhase(Termination):
         if response.refused:
             self.precommit_refused(request.transaction, peer)
         else:
-            self.precommitted(request.transaction, peer)
+            self.count_precommit(request.transaction, peer)
 
     def precommit_refused(self, transaction: str, node: NodeId) -> None:
         """It has decided otherwise: silence was taken for a crash, and was none."""
@@ -115,7 +115,7 @@ class ThreePhase(Termination):
             self.decide_abort(coordination, f"{node} has aborted it")
 
     @exercise(part=5, brief="commit once all that are alive know that all voted yes")
-    def precommitted(self, transaction: str, node: NodeId) -> None:
+    def count_precommit(self, transaction: str, node: NodeId) -> None:
         """One more knows, or is taken for dead."""
         coordination = self.coordinated.get(transaction)
         if coordination is not None and coordination.phase == "precommitting":
@@ -133,7 +133,7 @@ class ThreePhase(Termination):
         super().on_call_failed(call, reason)
         if isinstance(call.request, pb.PreCommitRequest):
             # In this protocol silence is a crash, and the dead will learn of the outcome later.
-            self.precommitted(call.request.transaction, call.peer)
+            self.count_precommit(call.request.transaction, call.peer)
 
     # --------------------------------------------------------------------- termination protocol
 
