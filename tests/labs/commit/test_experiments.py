@@ -12,6 +12,7 @@ from labs.commit.experiments.crashes import CELLS, IN_AN_ABORT
 from labs.commit.experiments.tools import held
 from labs.commit.lab import CRASH_POINTS, LAB
 from labs.kit.experiment import Figures
+from nodes.core import NoteValue
 from nodes.timeline import TimelineEvent
 from protos import commit_pb2 as pb
 from tests.support.experiments import passed as passed_in
@@ -155,5 +156,5 @@ def test_locks_are_held_from_the_yes_to_the_end() -> None:
     assert [(one.node, one.took_ms, one.committed) for one in found] == [("n2", 8, False)]
 
 
-def _note(node: str, at_ms: float, kind: str, **fields: object) -> TimelineEvent:
-    return TimelineEvent(node, int(at_ms), int(at_ms), at_ms, kind, fields)  # type: ignore[arg-type]
+def _note(node: str, at_ms: float, kind: str, **fields: NoteValue) -> TimelineEvent:
+    return TimelineEvent(node, int(at_ms), int(at_ms), at_ms, kind, fields)
