@@ -285,8 +285,9 @@ class Choreography(Orchestrator):
         elif event.kind == Kind.STOCK_CONFIRMED:
             saga.status = pb.COMPLETED
 
-    def place_by_events(self, order: pb.Order) -> None:
+    def place_by_events(self, order: pb.Order) -> pb.Saga:
         """A new order: the event that tells of it starts everything."""
         saga = pb.Saga(order=order, status=pb.RUNNING)
         self.note("placed", order=order.id)
         self.emit(self.new_event(Kind.ORDER_PLACED, order), {SAGAS + order.id: saga})
+        return saga

@@ -76,13 +76,14 @@ class Orchestrator(Services):
             if saga.status in (pb.RUNNING, pb.COMPENSATING):
                 self.take_step(saga)
 
-    def begin(self, order: pb.Order) -> None:
+    def begin(self, order: pb.Order) -> pb.Saga:
         """A new saga."""
         saga = pb.Saga(order=order, status=pb.RUNNING, step=PLAN[0])
         self.sagas[order.id] = saga
         self.note("placed", order=order.id)
         self.log(saga)
         self.take_step(saga)
+        return saga
 
     # --------------------------------------------------------------------------------------- steps
 

@@ -39,11 +39,7 @@ class OrderSaga(Choreography):
             reason = f"order {order.id} is another one; take another id"
             return pb.PlaceResponse(refused=node.Refused(reason=reason))
         if saga is None:
-            if self.choreographed:
-                self.place_by_events(order)
-            else:
-                self.begin(order)
-            saga = self.sagas[order.id]
+            saga = self.place_by_events(order) if self.choreographed else self.begin(order)
         if request.wait and saga.status not in (*OVER, pb.STUCK):
             self.of(saga).callers.append(caller)
             return None
