@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Mapping
 
+from google.protobuf.message import Message
+
 from nodes.cluster.api import Cluster, Indeterminate, Refused
-from nodes.core import Param
+from nodes.core import NodeId, Param
 from protos import saga_pb2 as pb
 
 OVER = (pb.COMPLETED, pb.COMPENSATED)
@@ -26,26 +28,33 @@ def bound_ms(params: Mapping[str, Param]) -> int:
     return STEPS * step_ms(params)
 
 
+async def answer(cluster: Cluster, node: NodeId, request: Message) -> Message | None:
+    """What a node answers; None when nobody can say, or nobody is there. Raises Refused when it
+    declines."""
+    try:
+        return await cluster.call(node, request, timeout_ms=step_ms(cluster.params))
+    except Indeterminate:
+        return None
+    except Refused as refused:
+        if refused.response is None:
+            return None  # It cannot be reached.
+        raise
+
+
 async def place(cluster: Cluster, order: pb.Order, *, within_ms: int) -> None:
     """Asks until the order is taken; it is the same one however often it is asked for."""
     request = pb.PlaceRequest(order=order)
 
     async def taken() -> bool | None:
-        try:
-            await cluster.call(cluster.nodes[0], request, timeout_ms=step_ms(cluster.params))
-        except Indeterminate:
-            return None
-        return True
+        return await answer(cluster, cluster.nodes[0], request) is not None or None
 
     await cluster.until(f"{order.id} is taken", taken, within_ms=within_ms)
 
 
 async def saga_of(cluster: Cluster, order: str) -> pb.Saga | None:
     """How far an order is; None: nobody says."""
-    request = pb.StatusRequest(order=order)
-    try:
-        response = await cluster.call(cluster.nodes[0], request, timeout_ms=step_ms(cluster.params))
-    except Indeterminate:
+    response = await answer(cluster, cluster.nodes[0], pb.StatusRequest(order=order))
+    if response is None:
         return None
     assert isinstance(response, pb.StatusResponse)
     return response.saga

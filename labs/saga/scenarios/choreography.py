@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 
 from labs.kit.check import expect, require
+from labs.saga.orders import answer
 from labs.saga.scenarios.crashes import crash_everywhere
 from labs.saga.scenarios.shop import Shop, steps_of, told
-from nodes.cluster.api import Cluster, Indeterminate
+from nodes.cluster.api import Cluster
 from nodes.sim.cluster import SimCluster
 from protos import saga_pb2 as pb
 
@@ -170,9 +171,8 @@ async def log_events(shop: Shop) -> list[pb.Event]:
     request = pb.PollRequest(after=0, limit=ALL_EVENTS)
 
     async def answered() -> list[pb.Event] | None:
-        try:
-            response = await shop.cluster.call(shop.orchestrator, request, timeout_ms=shop.unit_ms)
-        except Indeterminate:
+        response = await answer(shop.cluster, shop.orchestrator, request)
+        if response is None:
             return None
         assert isinstance(response, pb.PollResponse)
         return list(response.events)
@@ -186,11 +186,7 @@ async def publish(shop: Shop, event: pb.Event) -> None:
 
     async def is_there() -> bool:
         request = pb.PublishRequest(event=event)
-        try:
-            await shop.cluster.call(shop.orchestrator, request, timeout_ms=shop.unit_ms)
-        except Indeterminate:
-            return False
-        return True
+        return await answer(shop.cluster, shop.orchestrator, request) is not None
 
     await shop.until(f"the log takes {event.id}", is_there)
     require(await log_length(shop) > before, "the log did not take an event again")

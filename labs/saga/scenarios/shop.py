@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from labs.kit.check import Failed, expect, require
 from labs.kit.registry import wait_unit_ms
-from labs.saga.orders import bound_ms, operate, place, saga_of, settled, step_ms
+from labs.saga.orders import answer, bound_ms, operate, place, saga_of, settled
 from labs.saga.violation import word
 from nodes.cluster.api import Cluster, Indeterminate, NodeState, Refused
 from nodes.core import NodeId
@@ -83,11 +83,8 @@ class Shop:
         node = self.server_of(step)
 
         async def answered() -> pb.DoResponse | None:
-            try:
-                response = await self.cluster.call(
-                    node, request, timeout_ms=step_ms(self.cluster.params)
-                )
-            except Indeterminate:
+            response = await answer(self.cluster, node, request)
+            if response is None:
                 await self.cluster.sleep(LOOK_MS)
                 return None
             assert isinstance(response, pb.DoResponse)
