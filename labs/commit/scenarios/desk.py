@@ -88,9 +88,10 @@ class Desk:
         return await self.ask(node, changes, since_ms=since_ms)
 
     async def committed(self, node: NodeId, changes: Mapping[str, int]) -> Transaction:
-        """A transaction to which nobody has a reason to object."""
+        """A transaction to which nobody has a reason to object, to its very end."""
         one = await self.done(node, changes)
         self.expect_outcome(one, pb.COMMITTED, "everyone can do its share, and nothing fails")
+        await self.rest()
         return one
 
     def expect_outcome(self, one: Transaction, wanted: pb.Outcome, why: str) -> None:

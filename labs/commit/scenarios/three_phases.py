@@ -12,7 +12,8 @@ async def everyone_knows_before_anyone_commits(cluster: Cluster) -> None:
     """Nobody commits before each participant knows that all have voted yes."""
     desk = Desk(cluster)
     for late in desk.participants:
-        await desk.slow(late, desk.setting("vote_timeout_ms") // 4)
+        await desk.connect()
+        await cluster.faults.delay(desk.coordinator, late, desk.setting("vote_timeout_ms") // 8)
         asked = desk.ask(desk.coordinator, desk.round_trip(2))
         while not asked.done():
             # Whoever is looked at later can only know more.

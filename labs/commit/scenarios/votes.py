@@ -34,6 +34,7 @@ async def a_single_no_aborts_everywhere(cluster: Cluster) -> None:
             "a client hears why a participant voted no",
             f"it heard {one.reason!r}",
         )
+        await cluster.sleep(desk.setting("retry_ms"))  # Nothing of it is under way any more.
         await desk.until_free("everyone has heard of the no", 2, *desk.participants)
     changes = desk.shift({desk.participants[0]: -1}) | {"account/nobody": 1}
     one = await desk.done(desk.coordinator, changes)
