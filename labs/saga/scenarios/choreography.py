@@ -100,9 +100,10 @@ async def an_event_is_kept_until_the_log_has_it(cluster: Cluster) -> None:
     await cluster.faults.lose(50, *shop.services, peer=shop.orchestrator, which="requests")
     for order in orders:
         await shop.place(order)
+    await shop.wait(3)
+    await cluster.faults.heal()
     for order in orders:
         await shop.comes_to(pb.COMPLETED, order, "what got lost on the way is sent again")
-    await cluster.faults.heal()
     await outboxes_empty(shop)
     await shop.books_show(orders)
 
