@@ -35,6 +35,7 @@ from tests.support.raft_bench import Effects
 
 DEFAULTS: dict[str, Param] = {setting.name: setting.default for setting in SETTINGS}
 DOUBT_MS = 500  # the default
+RETRY_MS = 300  # the default
 NOTHING: dict[str, Param] = {"presume": "nothing"}
 THREE: dict[str, Param] = {"protocol": "3pc"}
 

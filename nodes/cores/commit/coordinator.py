@@ -36,6 +36,7 @@ class Coordination:
     silent: set[NodeId] = field(default_factory=set)  # that did not vote in time
     outcome: pb.Outcome = pb.UNDECIDED
     reason: str = ""
+    told_ms: int = 0  # when those that have not acknowledged were told last
 
     @property
     def participants(self) -> list[NodeId]:
@@ -205,11 +206,11 @@ class Coordinator(Participant):
         if coordination.outcome == pb.ABORTED and not self.records_begin():
             del self.coordinated[coordination.transaction]  # Nobody has to acknowledge it.
             self.note("ended", transaction=coordination.transaction)
+        coordination.told_ms = self.now.mono_ms
         self.tell_waiting(coordination)
         self.end_if_all_know(coordination)
         if coordination.transaction in self.coordinated and not self.telling:
-            self.telling = True
-            self.set_timer("retry", self.retry_ms)
+            self.watch_untold()
 
     @exercise(part=1, brief="second phase: tell everyone who has not acknowledged the outcome")
     def tell_waiting(self, coordination: Coordination) -> None:
@@ -246,15 +247,22 @@ class Coordinator(Participant):
         self.crash_point("end-logged")
         self.note("ended", transaction=transaction)
 
+    def watch_untold(self) -> None:
+        """Wakes up for the first outcome that has to be told again."""
+        told_ms = [one.told_ms for one in self.coordinated.values() if one.phase == "deciding"]
+        self.telling = bool(told_ms)
+        if told_ms:
+            self.set_timer("retry", max(0, min(told_ms) + self.retry_ms - self.now.mono_ms))
+
     @on_timer("retry")
     def tell_again(self) -> None:
-        """Those that have not acknowledged may not have heard."""
+        """Those that have not acknowledged for so long may not have heard."""
         for coordination in list(self.coordinated.values()):
-            if coordination.phase == "deciding":
+            late = self.now.mono_ms - coordination.told_ms >= self.retry_ms
+            if coordination.phase == "deciding" and late:
+                coordination.told_ms = self.now.mono_ms
                 self.tell_waiting(coordination)
-        self.telling = any(one.phase == "deciding" for one in self.coordinated.values())
-        if self.telling:
-            self.set_timer("retry", self.retry_ms)
+        self.watch_untold()
 
     # ----------------------------------------------------------------------------------- clients
 

@@ -9,7 +9,16 @@ import pytest
 
 from nodes.core import Call, CrashPoint, Note, Respond, Save, SaveAll
 from protos import commit_pb2 as pb
-from tests.support.commit_bench import NOTHING, THREE, Bench, State, prepare, saved, told
+from tests.support.commit_bench import (
+    NOTHING,
+    RETRY_MS,
+    THREE,
+    Bench,
+    State,
+    prepare,
+    saved,
+    told,
+)
 
 ORDER: dict[str, Any] = {"alice": -10, "bob": 10}
 
@@ -122,8 +131,25 @@ def test_an_outcome_is_told_again_until_it_is_acknowledged() -> None:
     bench = Bench()
     calls = bench.votes(bench.transact(**ORDER)).calls(pb.DecideRequest)
     bench.respond(calls[0], pb.DecideResponse())
+    bench.wait(RETRY_MS)
     again = bench.fire("retry").calls(pb.DecideRequest)
     assert [call.peer for call in again] == [calls[1].peer]
+
+
+def test_what_was_told_a_moment_ago_is_not_told_again() -> None:
+    """Each outcome has its own time, and the timer comes back for the next one."""
+    bench = Bench()
+    first = bench.votes(bench.transact("t", alice=-10, bob=10)).calls(pb.DecideRequest)
+    bench.wait(RETRY_MS // 3)
+    second = bench.votes(bench.transact("u", dave=-10, carol=10)).calls(pb.DecideRequest)
+    bench.wait(RETRY_MS - RETRY_MS // 3)
+    effects = bench.fire("retry")
+    again = effects.calls(pb.DecideRequest)
+    assert [one.request for one in again] == [one.request for one in first]
+    assert effects.timers()["retry"] == RETRY_MS // 3
+    bench.wait(RETRY_MS // 3)
+    again = bench.fire("retry").calls(pb.DecideRequest)
+    assert [one.request for one in again] == [one.request for one in second]
 
 
 def test_steady_work_does_not_put_off_what_is_told_again() -> None:
