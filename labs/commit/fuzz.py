@@ -14,6 +14,7 @@ from typing import Final, TypeVar
 from labs.commit.bank import Ledger, Teller, amounts, at_rest, judge, resolve
 from labs.commit.invariants import InvariantViolated, invariants
 from labs.commit.lab import CRASH_POINTS, LAB
+from labs.commit.mutants import MUTANTS
 from labs.kit.chaos import DRAWS
 from labs.kit.fuzz.target import Drawn, Evidence, FuzzTarget, Load, NotLive
 from labs.kit.schedule import replay
@@ -127,6 +128,6 @@ FUZZ = FuzzTarget(
     unit_ms=lambda spec: LAB.wait_unit_ms(spec.params),
     faults=FAULTS,
     survives=survives,
-    mutants={},
+    mutants=MUTANTS,
     crash_points=tuple(CRASH_POINTS),
 )

@@ -38,3 +38,18 @@ def test_three_phase_commit_is_only_met_with_crashes() -> None:
 def test_a_seed_runs_the_same_again() -> None:
     """Equal cases run equally."""
     assert run_case(FUZZ, Case(3)) == run_case(FUZZ, Case(3))
+
+
+@pytest.mark.parametrize(
+    ("mutant", "promise"),
+    [
+        ("majority-decides", "commit only if all voted yes (AC3)"),
+        ("yes-in-memory-only", "a yes is durable before it is said"),
+        ("holds-its-locks", "recovers after a heal"),
+        ("forgets-in-a-crash", "amounts add up"),
+    ],
+)
+def test_random_faults_find_planted_bugs(mutant: str, promise: str) -> None:
+    """What breaks a promise to clients or to other nodes shows within a few seeds."""
+    failures = (run_case(FUZZ, Case(seed, mutant=mutant)).failure for seed in range(8))
+    assert any(failure is not None and promise in failure.promise for failure in failures)
