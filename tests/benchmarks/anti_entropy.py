@@ -15,6 +15,7 @@ from pathlib import Path
 from labs.quorum_store.lab import LAB
 from nodes.cluster.api import ClusterSpec, Indeterminate, NodeSpec, Refused
 from nodes.cluster.local import LocalCluster
+from nodes.core import Param
 from protos import quorum_store_pb2 as pb
 
 NODES = 5
@@ -22,7 +23,11 @@ CLIENTS = 20
 VALUE_BYTES = 100
 CUT_S = 30.0
 # The machine that measures is busy with the measurement: replicas are given time to answer.
-PARAMS = {"read_repair": "off", "replica_timeout_ms": 1000, "request_timeout_ms": 3000}
+PARAMS: dict[str, Param] = {
+    "read_repair": "off",
+    "replica_timeout_ms": 1000,
+    "request_timeout_ms": 3000,
+}
 
 
 def spec() -> ClusterSpec:

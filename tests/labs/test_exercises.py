@@ -24,10 +24,10 @@ COURSES = [
 of_each_lab = pytest.mark.parametrize("course", COURSES, ids=lambda course: course.lab)
 
 
-def graded(course: Course, part: int, file: Path | None = None) -> list[Result]:
+def graded(course: Course, part: int, file: Path | None = None, *, seeds: int = 2) -> list[Result]:
     """A quick grade of one part of a learner's file, or of the reference."""
     checks = [check for check in course.checks if check.part == part]
-    order = Order(course, Implementation("reference", course.reference), checks, seeds=2)
+    order = Order(course, Implementation("reference", course.reference), checks, seeds=seeds)
     if file is not None:
         prepared = prepare(course, file)
         order = replace(
@@ -42,8 +42,18 @@ def graded(course: Course, part: int, file: Path | None = None) -> list[Result]:
 
 def half(course: Course, folder: Path) -> Path:
     """An exercise file of which parts 1 and 2 are done."""
+    return written(course, folder, 3)
+
+
+def whole(course: Course, folder: Path) -> Path:
+    """An exercise file of which all parts are done, in the reference's words."""
+    return written(course, folder, len(course.parts) + 1)
+
+
+def written(course: Course, folder: Path, first_blank: int) -> Path:
+    """An exercise file that is blank from this part on."""
     file = folder / "exercise.py"
-    file.write_text(skeleton(course, 3), encoding="utf-8")
+    file.write_text(skeleton(course, first_blank), encoding="utf-8")
     return file
 
 
@@ -76,9 +86,20 @@ def test_a_part_that_is_not_written_says_which_method_is_next(
         assert result.first.where.endswith(f"exercise.py:{line}")
 
 
-@of_each_lab
-def test_the_reference_may_be_handed_in(course: Course, tmp_path: Path) -> None:
-    """What the reference says in its methods, a learner may say: nothing of it is refused."""
-    file = tmp_path / "exercise.py"
-    file.write_text(skeleton(course, len(course.parts) + 1), encoding="utf-8")
+@pytest.mark.parametrize(
+    ("course", "part"),
+    [
+        pytest.param(course, part.number, id=f"{course.lab}-{part.number}")
+        for course in COURSES
+        for part in course.parts
+    ],
+)
+def test_the_reference_may_be_handed_in(course: Course, part: int, tmp_path: Path) -> None:
+    """What the reference says in its methods, a learner may say: nothing of it is refused, and in
+    the cage it passes every check."""
+    file = whole(course, tmp_path)
     assert not prepare(course, file).refusals
+    results = graded(course, part, file, seeds=1)
+    assert {result.check.id: result.verdict for result in results} == {
+        check.id: "pass" for check in course.checks if check.part == part
+    }

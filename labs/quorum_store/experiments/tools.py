@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from google.protobuf.message import Message
 
@@ -32,6 +32,7 @@ LAB_ID = "quorum-store"
 Values: TypeAlias = tuple[int, ...]
 TrialProgram: TypeAlias = Callable[[Trial], Coroutine[Any, Any, None]]
 VALUE_DIGITS = 12
+Response = TypeVar("Response", bound=Message)
 
 
 def store_experiment(*, trial: TrialProgram, **fields: Any) -> Experiment:
@@ -115,23 +116,29 @@ class StoreClient:
         """Writes a value."""
         data = written(value, self._value_bytes)
         request = pb.PutRequest(key=key, value=data, context=context, w=w)
-        return await self._carry_out("write", key, value, at, request)  # type: ignore[return-value]
+        return await self._carry_out("write", key, value, at, request, pb.PutResponse)
 
     async def delete(
         self, key: str, *, at: NodeId, w: int = 0, context: pb.VersionVector | None = None
     ) -> pb.PutResponse | None:
         """Writes a tombstone."""
         request = pb.PutRequest(key=key, deleted=True, context=context, w=w)
-        return await self._carry_out("delete", key, None, at, request)  # type: ignore[return-value]
+        return await self._carry_out("delete", key, None, at, request, pb.PutResponse)
 
     async def get(self, key: str, *, at: NodeId, r: int = 0) -> pb.GetResponse | None:
         """Reads a key."""
         request = pb.GetRequest(key=key, r=r)
-        return await self._carry_out("read", key, None, at, request)  # type: ignore[return-value]
+        return await self._carry_out("read", key, None, at, request, pb.GetResponse)
 
     async def _carry_out(
-        self, f: str, key: str, argument: int | None, at: NodeId, request: Message
-    ) -> Message | None:
+        self,
+        f: str,
+        key: str,
+        argument: int | None,
+        at: NodeId,
+        request: Message,
+        response_type: type[Response],
+    ) -> Response | None:
         trial = self.trial
         self._last = sample = Sample(f, key, argument, now_ns(trial.cluster), node=at)
         trial.scripted.append(sample)
@@ -147,6 +154,7 @@ class StoreClient:
             pending.info(unknown.reason)
             self._process = trial.recorder.process()
             return None
+        assert isinstance(response, response_type)
         sample.ended_ns, sample.outcome = now_ns(trial.cluster), "ok"
         if isinstance(response, pb.GetResponse):
             sample.result = next(reversed(values_of(response.siblings)), None)

@@ -22,8 +22,9 @@ Views = dict[NodeId, pb.RaftView]
 class Watch:
     """Looks at a cluster, remembers what can never change, and waits for conditions."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, *, patience: int = 20) -> None:
         self.cluster = cluster
+        self.patience = patience  # in election timeouts
         number = cluster.params["election_timeout_ms_max"]
         assert isinstance(number, int)
         self.timeout_ms = number
@@ -103,14 +104,14 @@ class Watch:
     async def until(
         self, what: str, holds: Callable[[Views], T | None], nodes: Iterable[NodeId] = ()
     ) -> T:
-        """The first result of `holds` on the views that is neither None nor False, within 20
+        """The first result of `holds` on the views that is neither None nor False, within so many
         election timeouts. Raises TimeoutError; who judges a check shows the last views."""
         named = tuple(nodes)
 
         async def look() -> T | None:
             return holds(await self.views(named))
 
-        return await self.cluster.until(what, look, within_ms=20 * self.timeout_ms)
+        return await self.cluster.until(what, look, within_ms=self.patience * self.timeout_ms)
 
     async def leader(self, among: Iterable[NodeId] = (), *, after_term: int = 0) -> NodeId:
         """A leader that serves, of a term later than `after_term`, with all of `among` (default:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from labs.kit.grading.judge import Implementation, Judge, Run
+from labs.kit.grading.judge import Judge
 from labs.raft.checks import COURSE
 from nodes.cores.raft import Raft
-from nodes.loading import core_name
-from tests.support.plausible import HastyRaft, LongestLogRaft
+from tests.support.plausible import HastyRaft, LongestLogRaft, first_failure
 from tests.support.seeds import is_full
 
 # By check: what its failure must speak of.
@@ -34,17 +33,6 @@ LONGEST_LOG_KEEPS = (
     "logs-stay-short",
     "lost-responses-repeat-nothing",
 )
-
-
-def first_failure(judge: Judge, core: type[Raft], check_id: str, seeds: int) -> str:
-    """What is said about it on the first schedule that fails; nothing when all pass."""
-    handed_in = Implementation(core.__name__, core_name(core))
-    for seed in range(1, seeds + 1):
-        outcome = judge.run(Run(check_id, seed, handed_in))
-        assert outcome.verdict != "unknown", outcome.observed
-        if outcome.verdict == "fail":
-            return f"expected {outcome.expected}; observed {outcome.observed}"
-    return ""
 
 
 @pytest.mark.parametrize(("core", "says"), [(LongestLogRaft, LONGEST_LOG), (HastyRaft, HASTY)])
