@@ -162,14 +162,13 @@ def prepare(
     *,
     age: int = 1,
     by: NodeId = "n1",
-    participants: tuple[NodeId, ...] = ("n2", "n3", "n4"),
     **deltas: int,
 ) -> pb.PrepareRequest:
     """What a coordinator asks for; the smaller the age, the older."""
     return pb.PrepareRequest(
         transaction=name,
         coordinator=by,
-        participants=participants,
+        participants=("n2", "n3", "n4"),
         changes=changes(**deltas),
         priority=pb.Priority(time_ms=age, transaction=name),
     )
