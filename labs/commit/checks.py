@@ -21,7 +21,7 @@ PARTS = (
         1,
         "Two phases",
         "All participants commit or none does, and what was said outlives every crash.",
-        "Bernstein, Hadzilacos, Goodman 1987, 7.1 to 7.4 up to recovery; Gray 1978, 5.8",
+        "Bernstein, Hadzilacos, Goodman 1987, 7.1 to 7.4 up to recovery; Gray 1978",
     ),
     Part(
         2,

@@ -44,7 +44,7 @@ class MyAtomicCommit(AtomicCommit):
 
     # --------------------------------------------------------------------------- part 1: Two phases
     # All participants commit or none does, and what was said outlives every crash.
-    # Read: Bernstein, Hadzilacos, Goodman 1987, 7.1 to 7.4 up to recovery; Gray 1978, 5.8
+    # Read: Bernstein, Hadzilacos, Goodman 1987, 7.1 to 7.4 up to recovery; Gray 1978
     # A Coordination is a transaction at its coordinator: transaction, shares (by node),
     #   participants, waiting_for, yes, votes, outcome, reason. self.coordinated has them by
     #   transaction.
@@ -55,7 +55,7 @@ class MyAtomicCommit(AtomicCommit):
     # self.ask(peer, request, timeout_ms) sends a request that is counted.
     # Given: consider, refuse, vote, records_begin, write_decision, all_voted_yes, tell,
     #   tell_client, let_go, on_in_doubt. self.crash_point(name) names a moment for `lab fault
-    #   crash-at`: do not mind it, or put it where the lab's README has it.
+    #   crash-at`; no check needs it.
 
     def locked(self, request: pb.PrepareRequest, callers: Callers) -> None:
         """The locks are held: whether it can be done is certain from here on."""

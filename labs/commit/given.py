@@ -12,8 +12,8 @@ self.force(what, transaction, rows) writes all of it or nothing, before anything
 remember(transaction, outcome) says what to write of an outcome, and knows it from now on.
 self.ask(peer, request, timeout_ms) sends a request that is counted.
 Given: consider, refuse, vote, records_begin, write_decision, all_voted_yes, tell, tell_client, \
-let_go, on_in_doubt. self.crash_point(name) names a moment for `lab fault crash-at`: do not mind \
-it, or put it where the lab's README has it.
+let_go, on_in_doubt. self.crash_point(name) names a moment for `lab fault crash-at`; no check \
+needs it.
 """,
     2: """
 self.locks: a LockTable (nodes/parts/locks.py): request(transaction, priority, resources) \

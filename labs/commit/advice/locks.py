@@ -47,7 +47,7 @@ ADVICE: dict[str, Advice] = {
     ),
     "the-younger-dies-and-the-older-waits": Advice(
         4,
-        "Rosenkrantz, Stearns, Lewis 1978, 3",
+        "Rosenkrantz, Stearns, Lewis 1978",
         (
             "Look at the three answers of the lock table: what does each mean for the vote?",
             "Only an older transaction waits for a younger one, so no circle can close. The "
@@ -60,7 +60,7 @@ ADVICE: dict[str, Advice] = {
     ),
     "whoever-waited-gets-its-turn": Advice(
         3,
-        "Gray and Reuter 8.4",
+        "Bernstein and others 3.2",
         (
             "Look at after_release: locks.release says who holds its locks now, and who must die.",
             "Who waits has no timer that looks again, apart from its patience. Whoever gives locks "
