@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev test test-fast test-real test-docker check format protos toxiproxy images clean
+.PHONY: help setup setup-dev test test-fast test-real test-docker check guide-check format protos toxiproxy images clean
 
 help: ## This list
 	@awk -F':.*## ' '/^[a-z%-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,10 @@ check: $(VENV)/.installed-dev ## Lint, format, types, import walls, fresh protos
 	@$(MAKE) --no-print-directory protos OUT=$(VENV)/protos-fresh
 	@for file in protos/*_pb2.py protos/*_pb2.pyi; do \
 		cmp "$$file" "$(VENV)/protos-fresh/$$file" || { echo "stale: run make protos" >&2; exit 1; }; done
+
+guide-check: $(VENV)/.installed ## Hold every claim of the guide against a new run; ARGS="--runtime local"
+	$(BIN)/python -m labs.kit.guide.lint
+	$(BIN)/lab compare --fresh $(ARGS)
 
 format: $(VENV)/.installed-dev ## Format the code
 	$(BIN)/ruff format .

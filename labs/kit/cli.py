@@ -15,6 +15,7 @@ from labs.kit import (
     cli_bench,
     cli_check,
     cli_client,
+    cli_compare,
     cli_exercise,
     cli_fault,
     cli_fuzz,
@@ -50,6 +51,7 @@ cli_grade.add_to(app)
 cli_exercise.add_to(app)
 cli_replay.add_to(app)
 cli_run.add_to(app)
+cli_compare.add_to(app)
 cli_timeline.add_to(app)
 cli_verify.add_to(app)
 
