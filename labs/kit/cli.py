@@ -20,7 +20,9 @@ from labs.kit import (
     cli_fault,
     cli_fuzz,
     cli_grade,
+    cli_guide,
     cli_list,
+    cli_quiz,
     cli_replay,
     cli_run,
     cli_session,
@@ -52,6 +54,8 @@ cli_exercise.add_to(app)
 cli_replay.add_to(app)
 cli_run.add_to(app)
 cli_compare.add_to(app)
+cli_guide.add_to(app)
+cli_quiz.add_to(app)
 cli_timeline.add_to(app)
 cli_verify.add_to(app)
 

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from labs.kit.cli import run
-from labs.kit.guide import compare, pages
+from labs.kit.guide import compare
 from labs.kit.guide.claims import Claim, hold, parse_claim
-from labs.kit.guide.pages import Fence, load_guide
+from labs.kit.guide.pages import Fence
 from labs.kit.runs import new_run_folder, run_folders
-from tests.kit.guide.test_lint import GOOD
 
 Keep = Callable[..., None]
+pytestmark = pytest.mark.usefixtures("home", "small_guide")
 
 
 def report(**changes: Any) -> dict[str, Any]:
@@ -43,18 +43,6 @@ def lost(count: int, **changes: Any) -> dict[str, Any]:
     """The same, but it lost something."""
     figure = {"value": count, "unit": "writes", "samples": 20, "min": 0, "max": count}
     return report(measurements={"acknowledged_writes_lost": figure}, **changes)
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A `.lab` of this test's own, and a guide of two questions about one experiment."""
-    folder = tmp_path / "lab"
-    monkeypatch.setenv("FAULTLAB_HOME", str(folder))
-    guide = tmp_path / "guide"
-    guide.mkdir()
-    (guide / "page.md").write_text(GOOD)
-    monkeypatch.setattr(pages, "load_guide", lambda: load_guide(guide))
-    return folder
 
 
 @pytest.fixture

@@ -9,34 +9,7 @@ import pytest
 
 from labs.kit.guide import lint
 from labs.kit.guide.pages import LABELS, Guide, load_guide, parse_page
-
-SHORT = "word " * 70
-QUESTION = f"""\
-### Why so? {{#why-so}}
-
-**Short answer.** {SHORT.strip()}
-
-**Reasoning.** Because, and see [the other](#why-not).
-
-**Trade-off.** It costs.
-
-**In practice.** Somebody did it [Raft 5.4].
-
-**Wrong answer.** "No."
-
-**Follow-ups.** What then?
-
-**See it.** `lab run raft leader-crash`.
-
-```expect
-experiment: raft/leader-crash
-measurement: acknowledged_writes_lost
-equals: 0
-```
-"""
-OTHER = QUESTION.replace("why-so", "why-not").replace("Why so?", "Why not?")
-GOOD = f"# Page\n\n## Part\n\n{QUESTION}\n{OTHER}"
-READING = "# Reading list\n\n- **[Raft]** Ongaro and Ousterhout.\n"
+from tests.kit.guide.examples import GOOD, READING, SHORT
 
 
 @pytest.fixture
