@@ -57,7 +57,7 @@ check: $(VENV)/.installed-dev ## Lint, format, types, import walls, fresh protos
 		cmp "$$file" "$(VENV)/protos-fresh/$$file" || { echo "stale: run make protos" >&2; exit 1; }; done
 
 guide-check: $(VENV)/.installed ## Hold every claim of the guide against a new run; ARGS="--runtime local"
-	$(BIN)/python -m labs.kit.guide.lint
+	$(BIN)/python -m labs.kit.guide
 	$(BIN)/lab compare --fresh $(ARGS)
 
 guide: $(VENV)/.installed-guide $(VENV)/site-scripts ## The guide as a site: .lab/site/index.html

@@ -116,8 +116,8 @@ def _after_running(
     wanted = to_run(found, fresh=fresh)
     for number, (lab_id, name) in enumerate(wanted, 1):
         tell(f"{number} of {len(wanted)}: lab run {lab_id} {name}")
-        the_lab = load_lab(lab_id)
         try:
+            the_lab = load_lab(lab_id)
             order = order_of(
                 the_lab, load_experiments(the_lab), name, runtime or "sim", seed, (), None, short
             )

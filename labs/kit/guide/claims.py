@@ -4,7 +4,7 @@
     measurement: acknowledged_writes_lost   expectation: nothing-lost
     equals: 0
 
-A measurement has one comparison: equals, at_most, at_least, between: [low, high], or about, which
+A measurement has one comparison: equals, at_most, at_least, `between: low high`, or about, which
 allows 20 % either way unless `within` says otherwise (`within: 10%`). An expectation is one that
 the experiment itself states.
 """
@@ -128,9 +128,10 @@ def parse_claim(fence: Fence) -> Claim:
 def _bounds(comparison: str, raw: Mapping[str, Any]) -> Bounds:
     value = raw[comparison]
     if comparison == "between":
-        if not isinstance(value, list) or len(value) != 2:
-            raise BadClaim("between: expected [low, high]")
-        low, high = _is_number("between", value[0]), _is_number("between", value[1])
+        ends = [yaml.safe_load(end) for end in value.split()] if isinstance(value, str) else value
+        if not isinstance(ends, list) or len(ends) != 2:
+            raise BadClaim("between: expected `low high`, as in `between: 150 300`")
+        low, high = _is_number("between", ends[0]), _is_number("between", ends[1])
         if low >= high:
             raise BadClaim(f"between: {_number(low)} is not less than {_number(high)}")
         return low, high

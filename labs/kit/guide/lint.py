@@ -9,7 +9,7 @@ import difflib
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -64,7 +64,6 @@ _CODE = re.compile(r"(`+)(?!`).*?(?<!`)\1(?!`)")
 _LINK = re.compile(r"!?\[(?:[^\[\]]|\[[^\]]*\])*\]\(\s*<?([^)\s>]*)>?[^)]*\)")
 _REFERENCE = re.compile(r"(?<!\!)\[([^\[\]]+)\](?![(\[:])")
 _KEY = re.compile(r"[A-Z][\w+./-]*|etcd[-/][\w-]+")
-_DEFINED = re.compile(r"\[([^\[\]]+)\](?!\()")
 _ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _OPENS = re.compile(r"^ {0,3}```\w", re.MULTILINE)  # inside a block: the end of it was forgotten
 _WORD = re.compile(r"\w")
@@ -216,18 +215,10 @@ def _require_known(claim: Claim, experiments: Experiments) -> None:
 
 
 def _sources(guide: Guide) -> frozenset[str]:
-    """Keys that the reading list defines: those in square brackets at the beginning of a line."""
+    """Keys that the reading list defines: all that stand there in square brackets."""
     page = guide.page(READING_LIST)
-    if page is None:
-        return frozenset()
-    return frozenset(
-        key
-        for line in page.lines
-        if not line.fence
-        for found in _DEFINED.finditer(line.text)
-        if not re.search(r"\w", line.text[: found.start()].replace("**", ""))
-        for key in (found[1].strip(),)
-    )
+    lines = () if page is None else (line.text for line in page.lines if not line.fence)
+    return frozenset(found[1].strip() for line in lines for found in _REFERENCE.finditer(line))
 
 
 def _keys(text: str) -> Iterator[str]:
@@ -339,16 +330,19 @@ def _unbalanced_brackets(lines: Iterable[str]) -> str:
     return ""
 
 
-def main(folder: Path = GUIDE_FOLDER) -> int:
-    """Prints what is wrong; the exit status says whether anything is."""
+def main(names: Sequence[str], folder: Path = GUIDE_FOLDER) -> int:
+    """Prints what is wrong with these pages, or with all; the exit status says whether anything
+    is. Raises LabError for a page that there is not."""
     guide = load_guide(folder)
-    found = problems(guide)
+    chosen = {_page(guide, name) for name in names} or {page.path for page in guide.pages}
+    found = [problem for problem in problems(guide) if problem.path in chosen]
     for problem in found:
         print(problem)
-    questions = guide.questions
+    pages = [page for page in guide.pages if page.path in chosen]
+    questions = [question for page in pages for question in page.questions]
     planned = sum(bool(one.planned) for one in questions)
     print(
-        f"{counted(len(questions), 'question')} on {counted(len(guide.pages), 'page')}, "
+        f"{counted(len(questions), 'question')} on {counted(len(pages), 'page')}, "
         f"{counted(sum(len(one.expects) for one in questions), 'expect block')}, "
         f"{planned} with a planned line; {counted(len(found), 'problem')}",
         file=sys.stderr,
@@ -356,5 +350,9 @@ def main(folder: Path = GUIDE_FOLDER) -> int:
     return ANSWER_IS_NO if found else DONE
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def _page(guide: Guide, name: str) -> Path:
+    page = guide.page(Path(name).stem)
+    if page is None:
+        known = (one.name for one in guide.pages)
+        raise LabError(f"the guide has no page {name}; {nearest(Path(name).stem, known)}")
+    return page.path

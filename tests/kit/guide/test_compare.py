@@ -73,6 +73,8 @@ def claim(text: str) -> Claim:
         ("at_least: 3", 2.9, "differ"),
         ("between: [1, 3]", 1, "agree"),
         ("between: [1, 3]", 3.5, "differ"),
+        ("between: -1 3.4", 3.5, "differ"),
+        ("between: -1 3.6", 3.5, "agree"),
         ("about: 100", 81, "agree"),
         ("about: 100", 79, "differ"),
         ("about: -100\nwithin: 5%", -104, "agree"),

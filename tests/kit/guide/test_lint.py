@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from labs.kit.errors import LabError
 from labs.kit.guide import lint
 from labs.kit.guide.pages import LABELS, Guide, load_guide, parse_page
 from tests.kit.guide.examples import GOOD, READING, SHORT
@@ -70,6 +71,8 @@ def test_a_good_page_is_left_alone(guide: Callable[[str], Guide]) -> None:
         ("equals: 0", "", "needs one of"),
         ("equals: 0", "equals: none", "expected a number"),
         ("equals: 0", "between: [3, 2]", "is not less than"),
+        ("equals: 0", "between: 3", "between: 150 300"),
+        ("equals: 0", "between: low high", "expected a number"),
         ("equals: 0", "about: 3\nwithin: 5", "a percentage"),
         ("equals: 0", "equals: 0\nseed: 3", "nobody reads that"),
         ("equals: 0\n```", "equals: 0\n", "is never closed"),
@@ -110,3 +113,18 @@ def test_blocks_hide_what_is_in_them() -> None:
 def test_words_are_counted_as_they_are_said(text: str, count: int) -> None:
     """Signs are none, nor are targets of links."""
     assert lint.word_count(text) == count
+
+
+def test_the_linter_is_asked_about_pages(
+    small_guide: Guide, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One that is clean passes whatever is wrong with others."""
+    folder = small_guide.pages[0].path.parent
+    (folder / "reading-list.md").write_text(READING)
+    (folder / "other.md").write_text("# Nothing asked\n")
+    assert lint.main(["page"], folder) == 0
+    assert "2 questions on 1 page, 2 expect blocks" in capsys.readouterr().err
+    assert lint.main([], folder) == 1
+    assert "other.md:1: no question" in capsys.readouterr().out
+    with pytest.raises(LabError, match="did you mean page"):
+        lint.main(["guide/pag.md"], folder)
