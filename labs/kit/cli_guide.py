@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from labs.kit.errors import ANSWER_IS_NO, DONE
+from labs.kit.guide.pages import LABELS
 from labs.kit.output import JsonFlag, print_json, tell
 from labs.kit.text import counted, visible
 
@@ -118,15 +119,19 @@ def _found(whole: Guide, text: str) -> list[Question]:
     return exact or find(whole.questions, text)
 
 
-def show(question: Question, runs: Mapping[str, Sequence[KeptRun]]) -> None:
-    """The whole question, on stdout."""
+def show(
+    question: Question,
+    runs: Mapping[str, Sequence[KeptRun]],
+    labels: Sequence[str] = LABELS,
+) -> None:
+    """The question with these parts, on stdout."""
     from rich.console import Console
 
     from labs.kit.guide.render import rendered
 
     console = Console(highlight=False)
     console.width = min(console.width, READING_WIDTH)
-    console.print(*rendered(question, runs), sep="\n")
+    console.print(*rendered(question, runs, labels), sep="\n")
 
 
 def _runs() -> Mapping[str, Sequence[KeptRun]]:

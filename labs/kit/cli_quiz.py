@@ -98,6 +98,7 @@ def _hold(questions: list[Question], state: QuizState, count: int) -> int:
 
 def _reveal(question: Question) -> None:
     from labs.kit.cli_guide import show
+    from labs.kit.guide.quiz import REVEALED
 
     print()
-    show(question, {})
+    show(question, {}, REVEALED)

@@ -17,6 +17,7 @@ from labs.kit.output import tell
 if TYPE_CHECKING:
     from labs.kit.guide.quiz_state import QuizState
 
+REVEALED: Final = (SHORT_ANSWER, "Reasoning", "Follow-ups")  # the others are among the key points
 TRIES: Final = 3  # at a mark, before we take it that nobody wants to give one
 RUBRIC: Final = (
     "0  nothing, or the wrong answer below",
@@ -24,7 +25,9 @@ RUBRIC: Final = (
     "2  the key points, not the trade-off",
     "3  all of it, as one would say it in an interview",
 )
-_SENTENCE_ENDS = re.compile(r"(?<=[.!?])(?<!\b[a-z]\.)(?<!e\.g\.)\s+(?=[A-Z\"`(])")
+_SENTENCE_ENDS = re.compile(
+    r"(?:(?<=[.!?])|(?<=[.!?][\"”]))(?<!\b[a-z]\.)(?<!e\.g\.)\s+(?=[A-Z\"`(])"
+)
 _MARKUP = re.compile(r"\[([^\]]*)\]\([^)]*\)")
 
 
@@ -105,7 +108,8 @@ class Sitting:
                 waiting.append(question.id)
                 tell("it comes once more before the end")
             else:
-                tell(f"it comes back {in_words(due - self.clock())}")
+                comes = in_words(due - self.clock())
+                tell(f"it comes back {comes}; the whole of it: lab guide {question.id}")
 
     def _ask(self, question: Question) -> int | None:
         tell(question.title)
