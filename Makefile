@@ -58,7 +58,7 @@ check: $(VENV)/.installed-dev ## Lint, format, types, import walls, fresh protos
 
 guide-check: $(VENV)/.installed ## Hold every claim of the guide against a new run; ARGS="--runtime local"
 	$(BIN)/python -m labs.kit.guide
-	$(BIN)/lab compare --fresh $(ARGS)
+	$(BIN)/lab compare --fresh --short $(ARGS)
 
 guide: $(VENV)/.installed-guide $(VENV)/site-scripts ## The guide as a site: .lab/site/index.html
 	NO_MKDOCS_2_WARNING=1 FAULTLAB_SITE_SCRIPTS=$(CURDIR)/$(VENV)/site-scripts \

@@ -58,6 +58,7 @@ def test_a_good_page_is_left_alone(guide: Callable[[str], Guide]) -> None:
         ("**Short answer.** ", "**Short answer.** More, more. " + "more " * 60, "132 words"),
         (SHORT.strip(), "Too short.", "2 words"),
         ("[Raft 5.4]", "in 2014", "names no source"),
+        ("[Raft 5.4]", "by [Paxos]: so", "[Paxos] is not in"),
         ("[Raft 5.4]", "[Raft 5.4; Paxos]", "[Paxos] is not in"),
         ("(#why-not)", "(#why-never)", "no such section; did you mean why-not"),
         ("(#why-not)", "(nowhere.md#x)", "leads nowhere"),
