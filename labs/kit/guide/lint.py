@@ -65,6 +65,8 @@ _LINK = re.compile(r"!?\[(?:[^\[\]]|\[[^\]]*\])*\]\(\s*<?([^)\s>]*)>?[^)]*\)")
 _REFERENCE = re.compile(r"(?<!!)\[([^\[\]]+)\](?![(\[])")
 _KEY = re.compile(r"[A-Z][\w+./-]*|etcd[-/][\w-]+")
 _ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
+# Words of the language itself: a node of such a name breaks the drawing.
+_RESERVED = re.compile(r"(?:^|[->&;]\s*)(call|href|end|class|click|style|graph)\s*(?:[\[({&]|-|=)")
 _OPENS = re.compile(r"^ {0,3}```\w", re.MULTILINE)  # inside a block: the end of it was forgotten
 _WORD = re.compile(r"\w")
 
@@ -305,7 +307,11 @@ def _malformed(text: str) -> str:
     if kind == "sequenceDiagram":
         return _unbalanced_blocks(lines[1:], ("loop", "alt", "opt", "par", "critical", "rect"))
     if kind in ("flowchart", "graph"):
-        return _unbalanced_blocks(lines[1:], ("subgraph",)) or _unbalanced_brackets(lines[1:])
+        return (
+            _unbalanced_blocks(lines[1:], ("subgraph",))
+            or _unbalanced_brackets(lines[1:])
+            or _reserved_names(lines[1:])
+        )
     return ""
 
 
@@ -327,6 +333,14 @@ def _unbalanced_brackets(lines: Iterable[str]) -> str:
         for opening, closing in ("[]", "()", "{}"):
             if bare.count(opening) != bare.count(closing):
                 return f"{opening} and {closing} do not match: {line}"
+    return ""
+
+
+def _reserved_names(lines: Iterable[str]) -> str:
+    for line in lines:
+        found = _RESERVED.search(re.sub(r'"[^"]*"', '""', line))
+        if found:
+            return f"{found[1]!r} is a word of the language, so no node can have that name: {line}"
     return ""
 
 

@@ -79,6 +79,7 @@ def test_a_good_page_is_left_alone(guide: Callable[[str], Guide]) -> None:
         ("equals: 0\n```", "equals: 0\n", "is never closed"),
         ("It costs.", "It costs.\n\n```mermaid\npicture\n  a\n```", "no kind of drawing"),
         ("It costs.", "It costs.\n\n```mermaid\ngraph LR\n  a[x --> b\n```", "do not match"),
+        ("It costs.", "It costs.\n\n```mermaid\ngraph LR\n  a --> call[x]\n```", "of the language"),
         ("It costs.", "It costs.\n\n```mermaid\nsequenceDiagram\n  loop x\n```", "without `end`"),
     ],
 )
