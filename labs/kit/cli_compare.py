@@ -42,7 +42,9 @@ def compare(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of new runs.", metavar="S", min=0)] = 1,
-    short: Annotated[bool, typer.Option("--short", help="New runs do less of everything.")] = False,
+    short: Annotated[
+        bool, typer.Option("--short", help="New runs do less, unless that cannot tell.")
+    ] = False,
     json: JsonFlag = False,
 ) -> int:
     """Hold the guide's claims against your latest runs. Examples: lab compare raft; lab compare
@@ -105,22 +107,35 @@ def _after_running(
     fresh: bool,
     short: bool,
 ) -> list[Row]:
-    """The rows once everything that had to be run was. Fresh ones are held against new runs only:
-    one that could not be made leaves its claims unanswered."""
-    from labs.kit.experiment.registry import load_experiments
+    """The rows once everything that had to be run was; what short runs leave open is run in full.
+    Fresh ones are held against new runs only: one that could not be made leaves its claims
+    unanswered."""
     from labs.kit.guide.compare import to_run
+
+    made = _run_all(to_run(found, fresh=fresh), runtime or "sim", seed, short=short)
+    rows = _rows(guide, lab, runtime, made if fresh else None)
+    left = to_run(rows, fresh=False)
+    if not (short and left):
+        return rows
+    tell("what the short runs could not tell, in full")
+    made |= _run_all(left, runtime or "sim", seed, short=False)
+    return _rows(guide, lab, runtime, made if fresh else None)
+
+
+def _run_all(
+    wanted: Sequence[tuple[str, str]], runtime: str, seed: int, *, short: bool
+) -> set[str]:
+    """Runs each, lab and experiment; the names of the folders. What cannot be run is said."""
+    from labs.kit.experiment.registry import load_experiments
     from labs.kit.measured_run import carry_out, order_of
     from labs.kit.registry import load_lab
 
     made: set[str] = set()
-    wanted = to_run(found, fresh=fresh)
     for number, (lab_id, name) in enumerate(wanted, 1):
         tell(f"{number} of {len(wanted)}: lab run {lab_id} {name}")
         try:
-            the_lab = load_lab(lab_id)
-            order = order_of(
-                the_lab, load_experiments(the_lab), name, runtime or "sim", seed, (), None, short
-            )
+            lab = load_lab(lab_id)
+            order = order_of(lab, load_experiments(lab), name, runtime, seed, (), None, short)
             folder, _ = carry_out(order)
         except Interrupted:
             raise
@@ -128,7 +143,7 @@ def _after_running(
             tell(f"{lab_id}/{name}: {visible(error.message)}")
             continue
         made.add(folder.name)
-    return _rows(guide, lab, runtime, made if fresh else None)
+    return made
 
 
 def _show(found: Sequence[Row]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from labs.kit import cli_compare
 from labs.kit.cli import run
 from labs.kit.guide import compare
 from labs.kit.guide.claims import Claim, hold, parse_claim
@@ -193,3 +194,20 @@ def test_a_run_names_its_questions(capsys: pytest.CaptureFixture[str]) -> None:
     assert "bears on: Why so? (lab guide why-so)" in capsys.readouterr().err
     assert run(["run", "raft", "partition-leader", "--short", "--trials", "1"]) == 0
     assert "bears on" not in capsys.readouterr().err
+
+
+def test_what_a_short_run_leaves_open_is_run_in_full(
+    monkeypatch: pytest.MonkeyPatch, keep: Keep, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Short first, and only where that does not answer once more."""
+    ordered: list[bool] = []
+
+    def run_all(wanted: object, runtime: str, seed: int, *, short: bool) -> set[str]:
+        ordered.append(short)
+        keep(report(measurements={}, short=True) if short else report())
+        return set()
+
+    monkeypatch.setattr(cli_compare, "_run_all", run_all)
+    assert run(["compare", "raft", "--run", "--short"]) == 0
+    assert ordered == [True, False]
+    assert "what the short runs could not tell, in full" in capsys.readouterr().err
