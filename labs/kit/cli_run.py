@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from labs.kit.runs import RunFolder
 
 TRIALS_MAX = 100_000
+QUESTIONS_NAMED = 5  # of those that a run bears on
 ASK = "ask"  # instead of the number of a choice
 STATUS_OF = {"pass": DONE, "fail": ANSWER_IS_NO, "unknown": COULD_NOT, "invalid": COULD_NOT}
 _SAID = {
@@ -166,10 +167,12 @@ def _tell_questions(lab: str, experiment: str) -> None:
         questions = by_experiment(load_guide().questions).get(f"{lab}/{experiment}", ())
     except LabError:  # an installed package has no guide beside it; the run counts all the same
         return
-    for question in questions:
+    for question in questions[:QUESTIONS_NAMED]:
         tell(f"bears on: {visible(question.title)} (lab guide {question.id})")
     if questions:
-        tell(f"held against the guide: lab compare {lab}")
+        more = len(questions) - QUESTIONS_NAMED
+        others = f", and {counted(more, 'question')} more" if more > 0 else ""
+        tell(f"held against the guide{others}: lab compare {lab}")
 
 
 def _refuse_nonsense(runtime: str, seed: int, trials: int | None) -> None:

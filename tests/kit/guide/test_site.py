@@ -39,15 +39,19 @@ def test_the_site_needs_no_network(tmp_path: Path) -> None:
     assert (site / "assets" / hooks.SEARCH_SHIM).is_file()
 
 
-def test_blocks_become_boxes() -> None:
+def test_blocks_become_boxes(tmp_path: Path) -> None:
     """What is to be run, and what is planned; links out of the guide keep their text only."""
     text = (
-        "[code](../labs/raft/lab.py), [page](raft.md)\n\n```expect\nexperiment: raft/leader-crash\n"
+        "[code](../labs/raft/lab.py), [page](raft.md)\n\n[Raft 5.4; Ong] `[Raft]` [None]\n"
+        "\n```expect\nexperiment: raft/leader-crash\n"
         "expectation: quick\n```\n\nplanned: clocks\n\n```text\nplanned: no\n```\n"
     )
+    (tmp_path / hooks.READING_LIST).write_text("- **[Raft]** Ongaro and Ousterhout.\n")
+    config = type("C", (), {"docs_dir": str(tmp_path)})
     page = type("P", (), {"file": type("F", (), {"src_uri": "x.md"})})
-    made = hooks.on_page_markdown(text, page, None, None)
+    made = hooks.on_page_markdown(text, page, config, None)
     assert made.startswith("code, [page](raft.md)\n")
+    assert r"[\[Raft 5.4; Ong\]](reading-list.md#source-raft) `[Raft]` [None]" in made
     assert "    lab run raft leader-crash" in made
     assert '!!! note "Planned"\n\n    clocks' in made
     assert "expectation" not in made

@@ -14,12 +14,15 @@ from typing import Any, Final
 
 from labs.kit.errors import LabError
 from labs.kit.guide.claims import BadClaim, parse_claim
-from labs.kit.guide.pages import Fence, Line, Page, load_guide, parse_page
+from labs.kit.guide.pages import Fence, Page, load_guide, parse_page
 
 SCRIPTS_VARIABLE: Final = "FAULTLAB_SITE_SCRIPTS"  # the folder that .ci/site-scripts filled
 MERMAID: Final = "mermaid.min.js"
 SEARCH_SHIM: Final = "iframe-worker.js"  # the offline plugin looks for one by this name
 CSS: Final = "guide.css"
+READING_LIST: Final = "reading-list.md"
+_CODE_OR_SOURCE = re.compile(r"`[^`]*`|(?<![!\[])\[([A-Za-z][^\[\]`]*)\](?![(\[])")
+_ENTRY = re.compile(r"\*\*\[([^\[\]]+)\]\*\*")
 _PLANNED = re.compile(r"planned:\s*(.*)", re.IGNORECASE)
 _OUTSIDE = re.compile(r"(?<!!)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(\.\./[^)]*\)")
 
@@ -62,9 +65,33 @@ def on_files(files: Any, config: Any) -> Any:
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     """Boxes for what can be run and what is planned."""
-    del config, files
+    del files
     parsed = parse_page(Path(page.file.src_uri), markdown)
-    return "\n".join(_lines(parsed)) + "\n"
+    if page.file.src_uri == READING_LIST:
+        return _ENTRY.sub(lambda found: f"{found[0]}{{: #{_anchor(found[1])} }}", markdown)
+    return "\n".join(_lines(parsed, _entries(Path(config.docs_dir)))) + "\n"
+
+
+def _entries(folder: Path) -> frozenset[str]:
+    """The keys of the sources that have an entry of their own."""
+    path = folder / READING_LIST
+    return frozenset(_ENTRY.findall(path.read_text(encoding="utf-8")) if path.is_file() else ())
+
+
+def _anchor(key: str) -> str:
+    return "source-" + re.sub(r"[^a-z0-9]+", "-", key.lower()).strip("-")
+
+
+def _linked(text: str, entries: frozenset[str]) -> str:
+    """Sources lead to their entries in the reading list."""
+
+    def link(found: re.Match[str]) -> str:
+        key = re.split(r"[\s,;§]", found[1] or "", maxsplit=1)[0]
+        if key not in entries:
+            return found[0]
+        return f"[\\[{found[1]}\\]]({READING_LIST}#{_anchor(key)})"
+
+    return _CODE_OR_SOURCE.sub(link, text)
 
 
 def on_post_build(config: Any) -> None:
@@ -79,7 +106,7 @@ def on_post_build(config: Any) -> None:
     )
 
 
-def _lines(page: Page) -> Iterator[str]:
+def _lines(page: Page, entries: frozenset[str]) -> Iterator[str]:
     blocks = {fence.line: fence for fence in page.fences if fence.kind == "expect"}
     for line in page.lines:
         planned = None if line.fence else _PLANNED.fullmatch(line.text.strip())
@@ -88,12 +115,12 @@ def _lines(page: Page) -> Iterator[str]:
         elif planned:
             yield from ("", '!!! note "Planned"', "", f"    {planned[1]}", "")
         elif line.fence != "expect":
-            yield _inside(line)
+            yield line.text if line.fence else _linked(_inside(line.text), entries)
 
 
-def _inside(line: Line) -> str:
+def _inside(text: str) -> str:
     """Links out of the guide lead to files that a site does not have: their text stays."""
-    return line.text if line.fence else _OUTSIDE.sub(r"\1", line.text)
+    return _OUTSIDE.sub(r"\1", text)
 
 
 def _box(fence: Fence) -> Iterator[str]:
