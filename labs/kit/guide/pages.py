@@ -53,7 +53,13 @@ READING_ORDER: Final = (
     "failure-drawings",
 )
 NO_QUESTIONS: Final = frozenset(
-    {"distributed-systems-architecture", "reading-list", "performance", "fuzzing"}
+    {
+        "distributed-systems-architecture",
+        "failure-drawings",
+        "reading-list",
+        "performance",
+        "fuzzing",
+    }
 )
 
 _HEADING = re.compile(r"(#{1,6})\s+(.*?)\s*(?:\{#([^}\s]*)\})?\s*#*\s*")
