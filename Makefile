@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev test test-fast test-real test-docker check format protos toxiproxy images clean
+.PHONY: help setup setup-dev test test-fast test-real test-docker check guide guide-check format protos toxiproxy images clean
 
 help: ## This list
 	@awk -F':.*## ' '/^[a-z%-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,24 @@ check: $(VENV)/.installed-dev ## Lint, format, types, import walls, fresh protos
 	@$(MAKE) --no-print-directory protos OUT=$(VENV)/protos-fresh
 	@for file in protos/*_pb2.py protos/*_pb2.pyi; do \
 		cmp "$$file" "$(VENV)/protos-fresh/$$file" || { echo "stale: run make protos" >&2; exit 1; }; done
+
+guide-check: $(VENV)/.installed ## Hold every claim of the guide against a new run; ARGS="--runtime local"
+	$(BIN)/python -m labs.kit.guide
+	$(BIN)/lab compare --fresh --short $(ARGS)
+
+guide: $(VENV)/.installed-guide $(VENV)/site-scripts ## The guide as a site: .lab/site/index.html
+	NO_MKDOCS_2_WARNING=1 FAULTLAB_SITE_SCRIPTS=$(CURDIR)/$(VENV)/site-scripts \
+		$(BIN)/mkdocs build --quiet --strict --config-file labs/kit/guide/site/mkdocs.yml
+	@echo "open .lab/site/index.html"
+
+$(VENV)/.installed-guide: pyproject.toml $(VENV)/.installed
+	@echo "installing what makes the site (once) ..."
+	@$(PIP) --editable '.[guide]'
+	@touch $@
+
+$(VENV)/site-scripts: .ci/site-scripts | $(BIN)/python
+	@.ci/site-scripts $@
+	@touch $@
 
 format: $(VENV)/.installed-dev ## Format the code
 	$(BIN)/ruff format .

@@ -16,12 +16,15 @@ from labs.kit import (
     cli_bench,
     cli_check,
     cli_client,
+    cli_compare,
     cli_exercise,
     cli_fault,
     cli_fuzz,
     cli_grade,
+    cli_guide,
     cli_list,
     cli_order,
+    cli_quiz,
     cli_replay,
     cli_run,
     cli_session,
@@ -54,6 +57,9 @@ cli_grade.add_to(app)
 cli_exercise.add_to(app)
 cli_replay.add_to(app)
 cli_run.add_to(app)
+cli_compare.add_to(app)
+cli_guide.add_to(app)
+cli_quiz.add_to(app)
 cli_timeline.add_to(app)
 cli_verify.add_to(app)
 

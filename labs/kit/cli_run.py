@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
-from labs.kit.errors import ANSWER_IS_NO, COULD_NOT, DONE, LabError, nearest
-from labs.kit.options import LAB_HELP, full_lab_name
+from labs.kit.errors import ANSWER_IS_NO, COULD_NOT, DONE, LabError
+from labs.kit.options import LAB_HELP, full_lab_name, require_runtime
 from labs.kit.output import JsonFlag, print_json, tell
 from labs.kit.run_lists import list_experiments, list_kept, print_tables
-from labs.kit.run_progress import progress_lines, sigterm_interrupts
 from labs.kit.text import counted, visible
 
 if TYPE_CHECKING:
-    from labs.kit.experiment import Experiment
-    from labs.kit.experiment.runner import Order, Run
-    from labs.kit.lab import Lab, Value
+    from labs.kit.experiment.runner import Order
     from labs.kit.predict import PredictedRun
     from labs.kit.runs import RunFolder
 
-CHOICES = ("sim", "auto", "local", "compose")
 TRIALS_MAX = 100_000
+QUESTIONS_NAMED = 5  # of those that a run bears on
 ASK = "ask"  # instead of the number of a choice
 STATUS_OF = {"pass": DONE, "fail": ANSWER_IS_NO, "unknown": COULD_NOT, "invalid": COULD_NOT}
 _SAID = {
@@ -91,6 +87,7 @@ def run(
     if lab is None:
         raise LabError("name a lab, as in `lab run raft`; `lab list` shows them")
     from labs.kit.experiment.registry import load_experiments
+    from labs.kit.measured_run import carry_out, order_of
     from labs.kit.registry import load_lab
 
     found = load_lab(lab)
@@ -100,9 +97,9 @@ def run(
             raise LabError(f"--predict is about an experiment; `lab run {lab}` lists them")
         return list_experiments(found, experiments, json=json)
     _refuse_nonsense(runtime, seed, trials)
-    order = _order(found, experiments, experiment, runtime, seed, settings or [], trials, short)
+    order = order_of(found, experiments, experiment, runtime, seed, settings or [], trials, short)
     predicted = None if predict is None else _predicted(order, predict)
-    folder, report = _carry_out(order)
+    folder, report = carry_out(order)
     if not json:
         _show(report)
     extra = {} if predicted is None else _settle(predicted, report, as_json=json)
@@ -112,26 +109,6 @@ def run(
     return STATUS_OF[str(report["status"])]
 
 
-def _order(
-    lab: Lab,
-    experiments: Sequence[Experiment],
-    name: str,
-    runtime: str,
-    seed: int,
-    assignments: Sequence[str],
-    trials: int | None,
-    short: bool,
-) -> Order:
-    from labs.kit.experiment.runner import Order, find_experiment
-
-    chosen = find_experiment(experiments, name)
-    own, params = _settings(lab, chosen, assignments)
-    order = Order(lab, chosen, _runtime(runtime), seed, own, params, trials, short)
-    for variant in order.chosen_variants():
-        order.spec(variant, seed)  # what does not go together is refused before anything starts
-    return order
-
-
 def _predicted(order: Order, answer: str) -> PredictedRun:
     """Before anything runs. Raises LabError when nobody answers."""
     from labs.kit.predict import PredictedRun, ask, chosen, prediction_for
@@ -139,80 +116,6 @@ def _predicted(order: Order, answer: str) -> PredictedRun:
     prediction = prediction_for(order.lab.id, order.experiment.id)
     choice = ask(prediction) if answer == ASK else chosen(prediction, answer)
     return PredictedRun(order.lab.id, prediction, choice)
-
-
-def _settings(
-    lab: Lab, experiment: Experiment, assignments: Sequence[str]
-) -> tuple[dict[str, Value], dict[str, Value]]:
-    """The experiment's own settings, and the lab's. Raises LabError for what is neither."""
-    from dataclasses import replace
-
-    from labs.kit.settings import parse_assignments
-
-    both = replace(lab, settings=(*experiment.settings, *lab.settings))
-    values = parse_assignments(both, assignments)
-    names = {setting.name for setting in experiment.settings}
-    own = {name: value for name, value in values.items() if name in names}
-    return own, {name: value for name, value in values.items() if name not in names}
-
-
-def _runtime(requested: str) -> str:
-    if requested == "sim":
-        return requested
-    from labs.kit.runtime import choose_runtime
-
-    choice = choose_runtime(requested)
-    tell(choice.sentence())
-    return choice.name
-
-
-def _carry_out(order: Order) -> tuple[RunFolder, dict[str, Any]]:
-    from labs.kit.runs import keep, new_run_folder
-    from labs.kit.session import home_folder
-
-    folder = new_run_folder(
-        home_folder(), order.lab.id, order.experiment.id, order.runtime, order.seed
-    )
-    try:
-        with progress_lines() as progress:
-            done = _run(order, folder, progress)
-    except BaseException:
-        _remove_if_empty(folder)
-        raise
-    return folder, keep(folder, done)
-
-
-def _run(order: Order, folder: RunFolder, progress: Callable[[str], None]) -> Run:
-    from nodes.cluster.api import RuntimeFailure
-    from nodes.cluster.faults import FaultRefused
-
-    try:
-        if order.simulated:
-            from labs.kit.experiment.runner import run_in_simulation
-
-            with sigterm_interrupts():
-                return run_in_simulation(order, progress)
-        return _on_processes(order, folder, progress)
-    except (RuntimeFailure, FaultRefused) as error:
-        raise LabError(str(error)) from error
-    except KeyboardInterrupt:  # or typer would end us without a word
-        raise LabError("interrupted; no result was kept") from None
-
-
-def _on_processes(order: Order, folder: RunFolder, progress: Callable[[str], None]) -> Run:
-    from labs.kit.experiment.runner import run_on_processes
-    from labs.kit.interruptible import run_interruptible
-
-    return run_interruptible(run_on_processes(order, folder.path, progress))
-
-
-def _remove_if_empty(folder: RunFolder) -> None:
-    """A run that was interrupted leaves only what there is to read."""
-    import shutil
-
-    shutil.rmtree(folder.path / "nodes", ignore_errors=True)
-    if not any(folder.path.iterdir()):
-        folder.path.rmdir()
 
 
 # ---------------------------------------------------------------------------------- what is shown
@@ -252,11 +155,28 @@ def _tell_end(report: dict[str, Any], folder: RunFolder) -> None:
     )
     tell(f"again: {visible(str(report['command']))}")
     tell(f"folder: {visible(str(folder.path))}")
+    _tell_questions(str(report["lab"]), str(report["experiment"]))
+
+
+def _tell_questions(lab: str, experiment: str) -> None:
+    """What in the guide this run bears on."""
+    from labs.kit.guide.claims import by_experiment
+    from labs.kit.guide.pages import load_guide
+
+    try:
+        questions = by_experiment(load_guide().questions).get(f"{lab}/{experiment}", ())
+    except LabError:  # an installed package has no guide beside it; the run counts all the same
+        return
+    for question in questions[:QUESTIONS_NAMED]:
+        tell(f"bears on: {visible(question.title)} (lab guide {question.id})")
+    if questions:
+        more = len(questions) - QUESTIONS_NAMED
+        others = f", and {counted(more, 'question')} more" if more > 0 else ""
+        tell(f"held against the guide{others}: lab compare {lab}")
 
 
 def _refuse_nonsense(runtime: str, seed: int, trials: int | None) -> None:
-    if runtime not in CHOICES:
-        raise LabError(f"--runtime {visible(runtime)}: {nearest(runtime, CHOICES)}")
+    require_runtime(runtime)
     if seed < 0:
         raise LabError(f"--seed {seed}: expected 0 or more")
     if trials is not None and not 1 <= trials <= TRIALS_MAX:

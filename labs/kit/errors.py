@@ -23,6 +23,10 @@ class LabError(Exception):
         self.status = status
 
 
+class Interrupted(LabError):
+    """Whoever runs it wants it to end; nothing else is begun after it."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """A clause that helps with a mistyped name: the nearest known ones, or all of them."""
     names = sorted(known)

@@ -7,14 +7,14 @@ import signal
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from labs.kit.errors import LabError
+from labs.kit.errors import Interrupted
 
 T = TypeVar("T")
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def run_interruptible(work: Coroutine[Any, Any, T]) -> T:
-    """Runs it on a loop of its own. Raises LabError, once it has cleaned up, when it was
+    """Runs it on a loop of its own. Raises Interrupted, once it has cleaned up, when it was
     interrupted."""
     received: list[signal.Signals] = []
 
@@ -37,4 +37,4 @@ def run_interruptible(work: Coroutine[Any, Any, T]) -> T:
         if not received:
             raise  # nobody asked for it: a bug, which must not look like Ctrl-C
         by = received[0].name
-        raise LabError(f"interrupted by {by}; everything that it started has ended") from None
+        raise Interrupted(f"interrupted by {by}; everything that it started has ended") from None

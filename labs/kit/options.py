@@ -6,7 +6,11 @@ from typing import Annotated, Final
 
 import typer
 
+from labs.kit.errors import LabError, nearest
+from labs.kit.text import visible
+
 JOBS_MAX: Final = 256
+RUN_RUNTIMES: Final = ("sim", "auto", "local", "compose")
 
 
 def full_lab_name(name: str | None) -> str | None:
@@ -14,6 +18,12 @@ def full_lab_name(name: str | None) -> str | None:
     from labs.kit.registry import lab_id
 
     return None if name is None else lab_id(name)
+
+
+def require_runtime(name: str) -> None:
+    """Raises LabError unless a measured run can be made in it."""
+    if name not in RUN_RUNTIMES:
+        raise LabError(f"--runtime {visible(name)}: {nearest(name, RUN_RUNTIMES)}")
 
 
 LAB_HELP: Final = "As `lab list` names it, or the beginning of that."

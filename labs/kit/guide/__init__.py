@@ -1,0 +1,1 @@
+"""The guide: its questions read, checked, held against runs, and asked."""
