@@ -35,7 +35,7 @@ FOUND_BY = {
     "read-from-follower": 15,
     "timer-reset-on-any-rpc": 0,
     "same-timeouts": 19,
-    "commit-without-min": 6,
+    "commit-without-min": 19,
     "apply-before-commit": 0,
     "snapshot-without-term": 0,
     "no-dedup-in-snapshot": 13,
