@@ -14,7 +14,7 @@ from labs.commit.bank import Transaction, amounts, ask, at_rest, judge, read_amo
 from labs.kit.appends import HistoryWrong
 from labs.kit.check import Failed, expect, require
 from labs.kit.registry import wait_unit_ms
-from nodes.cluster.api import Cluster
+from nodes.cluster.api import Cluster, Indeterminate, Refused
 from nodes.core import NodeId
 from nodes.cores.commit.ledger import customers, opening_amounts
 from protos import commit_pb2 as pb
@@ -115,6 +115,20 @@ class Desk:
                 3 * self.unit_ms,
             )
         await self.rest()
+
+    async def answers(self, node: NodeId) -> None:
+        """Waits until clients reach a node that was restarted: their old connection to it may look
+        sound until they use it."""
+
+        async def read() -> bool:
+            request = pb.ReadRequest(resource=self.account(node))
+            try:
+                await self.cluster.call(node, request, timeout_ms=self.unit_ms)
+            except (Indeterminate, Refused):
+                return False
+            return True
+
+        await self.cluster.until(f"{node} answers again", read, within_ms=20 * self.unit_ms)
 
     async def slow(self, node: NodeId, late_ms: int) -> None:
         """What this participant sends the coordinator is late by so much; so is its vote."""

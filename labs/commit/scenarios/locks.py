@@ -43,6 +43,7 @@ async def locks_stay_until_the_outcome_is_known(cluster: Cluster) -> None:
     for crashed in (False, True):
         if crashed:
             await cluster.faults.restart(voter)
+            await desk.answers(voter)
         holder = await desk.lock_on(mine)
         require(not asked.done(), "it was over too soon")
         expect(
