@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from labs.kit.key_view import load_key_view
-from labs.kit.lab import Lab
+from labs.kit.lab import Lab, no_leader
 from labs.kit.text import span, visible
 
 REFRESH_S = 0.25
@@ -28,7 +28,7 @@ _STATE_STYLES = {"up": "", "down": "red", "paused": "yellow", "silent": "magenta
 
 def draw(lab: Lab, status: Status, events: Sequence[Mapping[str, Any]], lines: int) -> Group:
     """The whole picture; `lines` of the last events."""
-    parts: list[RenderableType] = [headline(status), node_table(lab, status)]
+    parts: list[RenderableType] = [headline(lab, status), node_table(lab, status)]
     parts += picture_lines(lab, status)
     parts += network_lines(status)
     parts += fault_lines(status)
@@ -38,8 +38,8 @@ def draw(lab: Lab, status: Status, events: Sequence[Mapping[str, Any]], lines: i
     return Group(*parts)
 
 
-def headline(status: Status) -> Text:
-    """Lab, runtime, age, leader."""
+def headline(lab: Lab, status: Status) -> Text:
+    """Lab, runtime, age, and the leader where a lab has one."""
     age_ms = (time.time() - float(status["started_at"])) * 1000
     parts = [visible(str(status["lab"])), str(status["runtime"]), f"up {span(age_ms)}"]
     leader = status.get("leader")
@@ -47,7 +47,7 @@ def headline(status: Status) -> Text:
         parts.append(str(status["phase"]))
     elif leader:
         parts.append(f"leader {visible(str(leader))}")
-    elif any(node.get("role") for node in status["nodes"]):
+    elif lab.leader is not no_leader:
         parts.append("no leader")
     return Text(" · ".join(parts), style="bold", no_wrap=True, overflow="ellipsis")
 
