@@ -22,7 +22,7 @@ from labs.kit.grading.skeleton import Marked, exercise_path, marked_methods, ske
 from labs.kit.registry import lab_names
 from nodes.loading import core_name, load_core
 from tests.support.catches import Catch
-from tests.support.seeds import is_full
+from tests.support.seeds import repeats
 
 ROOT = Path(__file__).parents[2]
 LABS = ROOT / "labs"
@@ -131,7 +131,7 @@ def test_a_planted_bug_is_caught_again_and_again(folder: str, mutant: str, catch
     """Whichever seeds a grade takes, the check that is about the bug fails, and says why."""
     course = BY_FOLDER[folder].course
     with Judge(course) as judge:
-        for repeat in range(REPEATS if is_full() else 1):
+        for repeat in range(repeats(REPEATS)):
             said = first_failure(course, judge, mutant, catch.check, 1 + repeat * SEEDS_APART)
             assert catch.named_in(said), f"repeat {repeat}: {said or 'not caught'}"
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 from typing import Final
 
+VARIABLE: Final = "FAULTLAB_SEEDS"
+QUICK: Final = "quick"
 PERCENT: Final = {"quick": 20, "full": 100, "all": 100}  # of seeds that take milliseconds
 PERCENT_OF_CLUSTERS: Final = {"quick": 5, "full": 20, "all": 100}  # tenths of a second each
 
@@ -17,6 +19,11 @@ PERCENT_OF_CLUSTERS: Final = {"quick": 5, "full": 20, "all": 100}  # tenths of a
 def is_full() -> bool:
     """Whether every test is to run that can, as in CI, and not one of each kind."""
     return _percent(PERCENT) == 100
+
+
+def repeats(times: int) -> int:
+    """Of so many repeats with fresh seeds, how many to run now: all, two in CI, or one."""
+    return {"quick": 1, "full": min(2, times), "all": times}[os.environ.get(VARIABLE, QUICK)]
 
 
 def share_of(seeds: int) -> int:
@@ -31,4 +38,4 @@ def share_of_clusters(seeds: int) -> int:
 
 
 def _percent(of: dict[str, int]) -> int:
-    return of[os.environ.get("FAULTLAB_SEEDS", "quick")]
+    return of[os.environ.get(VARIABLE, QUICK)]
