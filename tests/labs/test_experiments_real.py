@@ -21,7 +21,6 @@ ON_CONTAINERS = (
     "quorum-store/hinted-handoff-recovery",
     "commit/3pc-diverges-under-partition",
     "commit/in-doubt-recovery",
-    "saga/outbox-vs-dual-write",
     "saga/saga-vs-2pc",
 )
 

@@ -11,13 +11,12 @@ from labs.quorum_store.scenarios import SCENARIOS
 from nodes.cluster.api import Cluster
 from tests.support.runtimes import cluster_of, on_runtimes
 
-# One of each kind of fault: crashes, power cuts, partitions, pauses, wiped disks, changes.
+# One of each kind of fault: crashes, power cuts, partitions, pauses, wiped disks.
 ON_CONTAINERS = (
     "acknowledged-writes-survive-crashes",
     "concurrent-clients-lose-nothing",
     "a-lost-disk-is-filled-again",
     "what-is-down-is-not-waited-for",
-    "who-leaves-hands-over-its-keys",
 )
 
 
