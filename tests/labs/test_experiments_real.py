@@ -21,7 +21,7 @@ ON_CONTAINERS = (
     "quorum-store/hinted-handoff-recovery",
     "commit/3pc-diverges-under-partition",
     "commit/in-doubt-recovery",
-    "saga/saga-vs-2pc",
+    "saga/outbox-vs-dual-write",
 )
 
 
