@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from labs.commit.advice import ADVICE
-from labs.commit.invariants import InvariantViolated, invariants
+from labs.commit.invariants import invariants
 from labs.commit.lab import LAB
 from labs.commit.mutants import MUTANTS
 from labs.commit.scenarios import SCENARIOS
 from labs.kit.grading.course import Check, Course, Part
 from labs.kit.grading.scenario import Scenario, check_of, sim_options
+from labs.kit.violation import InvariantViolated
 from nodes.cluster.api import ClusterSpec
 from nodes.sim.cluster import Observer
 

@@ -7,23 +7,20 @@ no lock is left, and all amounts add up.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
 from random import Random
-from typing import Final, TypeVar
+from typing import Final
 
 from labs.commit.bank import Ledger, Teller, amounts, at_rest, judge, resolve
-from labs.commit.invariants import InvariantViolated, invariants
+from labs.commit.invariants import invariants
 from labs.commit.lab import CRASH_POINTS, LAB
 from labs.commit.mutants import MUTANTS
 from labs.kit.chaos import DRAWS
-from labs.kit.fuzz.target import Drawn, Evidence, FuzzTarget, Load, NotLive
-from labs.kit.schedule import replay
+from labs.kit.fuzz.phases import live, under_faults, within
+from labs.kit.fuzz.target import Drawn, Evidence, FuzzTarget, Load
 from nodes.cluster.api import ClusterSpec, NodeSpec
-from nodes.cluster.fault_kinds import Heal
 from nodes.cores.commit.ledger import opening_amounts
 from nodes.sim.cluster import SimCluster, SimOptions
 
-T = TypeVar("T")
 # How many clients, and the longest pause of each.
 LOADS: Final = ((1, 300), (3, 300), (4, 1000), (8, 500))
 # Three-phase commit takes silence for a crash, so that only what is a crash may make a node silent.
@@ -72,15 +69,7 @@ async def program(cluster: SimCluster, load: Load, evidence: Evidence) -> None:
     tellers = [Teller(cluster, n, ledger, load.seed) for n in range(load.clients)]
     tasks = [asyncio.ensure_future(teller.run(stop, load.pause_ms)) for teller in tellers]
     try:
-        skipped = await replay(cluster, load.schedule)
-        idle = {id(one.step) for one in skipped}
-        evidence.faults = sum(
-            not isinstance(step.fault, Heal) and id(step) not in idle
-            for step in load.schedule.steps
-        )
-        if cluster.now_ms() < load.duration_ms:
-            await cluster.sleep(load.duration_ms - cluster.now_ms())
-        evidence.acknowledged_under_faults = evidence.history.count("append", "ok")
+        await under_faults(cluster, load, evidence)
         if not load.recover:
             return
         await cluster.faults.heal()
@@ -89,15 +78,12 @@ async def program(cluster: SimCluster, load: Load, evidence: Evidence) -> None:
         await within(
             cluster, RESOLVE_UNITS, "every outcome can be told", resolve(cluster, ledger.unknown())
         )
-        try:
-            bound_ms = REST_UNITS * LAB.wait_unit_ms(cluster.params)
-            await cluster.until(
-                "everything is decided, and no lock is left",
-                lambda: at_rest(cluster),
-                within_ms=bound_ms,
-            )
-        except TimeoutError as error:
-            raise NotLive("everything is decided", str(error)) from None
+        rest = cluster.until(
+            "everything is decided, and no lock is left",
+            lambda: at_rest(cluster),
+            within_ms=REST_UNITS * LAB.wait_unit_ms(cluster.params),
+        )
+        await live("everything is decided", rest)
     finally:
         for task in tasks:
             task.cancel()
@@ -105,27 +91,11 @@ async def program(cluster: SimCluster, load: Load, evidence: Evidence) -> None:
     judge(opening_amounts(cluster.params), ledger.transactions, await amounts(cluster))
 
 
-async def within(cluster: SimCluster, units: int, what: str, waiting: Awaitable[T]) -> T:
-    """The result; NotLive when it does not come within so many of the longest timeout."""
-    bound_ms = units * LAB.wait_unit_ms(cluster.params)
-    try:
-        return await asyncio.wait_for(waiting, bound_ms / 1000)
-    except TimeoutError:
-        raise NotLive(what, f"{what}: not within {bound_ms} ms") from None
-
-
-def promise_of(error: BaseException) -> str | None:
-    """The invariant that was violated."""
-    return error.invariant if isinstance(error, InvariantViolated) else None
-
-
 FUZZ = FuzzTarget(
     lab=LAB.id,
     draw=draw,
     program=program,
     observers=invariants,
-    promise_of=promise_of,
-    unit_ms=lambda spec: LAB.wait_unit_ms(spec.params),
     faults=FAULTS,
     survives=survives,
     mutants=MUTANTS,

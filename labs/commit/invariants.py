@@ -14,13 +14,14 @@ from collections.abc import Sequence
 from google.protobuf.message import Message
 
 from labs.commit.promises import Promises
-from labs.commit.violation import InvariantViolated, outcomes_in, saved, word
+from labs.commit.violation import outcomes_in, saved, word
+from labs.kit.violation import InvariantViolated
 from nodes.core import Call, Effect, Event, NodeId, Requested, Started
 from nodes.cores.commit.ledger import AMOUNTS, VOTES
 from nodes.sim.cluster import Observer, SimCluster
 from protos import commit_pb2 as pb
 
-__all__ = ["Amounts", "InvariantViolated", "Outcomes", "Promises", "invariants"]
+__all__ = ["Amounts", "Outcomes", "Promises", "invariants"]
 
 
 def invariants() -> list[Observer]:

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from google.protobuf.message import Message
 
-from labs.commit.violation import InvariantViolated, attempt_of, outcomes_in, saved
+from labs.commit.violation import attempt_of, outcomes_in, saved
+from labs.kit.violation import InvariantViolated
 from nodes.core import Call, Effect, Event, NodeId, Requested, Respond, Started
 from nodes.cores.commit.ledger import ENDED, VOTES
 from nodes.sim.cluster import SimCluster

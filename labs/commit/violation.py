@@ -1,4 +1,4 @@
-"""What invariants of the commit lab have in common: how they say no, and how they read what is
+"""What invariants of the commit lab have in common: how they read what is
 saved and sent."""
 
 from __future__ import annotations
@@ -7,13 +7,10 @@ from collections.abc import Iterator, Mapping
 
 from google.protobuf.message import Message
 
-from labs.raft.violation import InvariantViolated
 from nodes.core import Effect, NodeId, Save, SaveAll
 from nodes.cores.commit.ledger import DECISIONS, ENDED, VOTES
 from nodes.sim.cluster import SimCluster
 from protos import commit_pb2 as pb
-
-__all__ = ["InvariantViolated", "attempt_of", "commit_view", "outcomes_in", "saved", "word"]
 
 
 def commit_view(cluster: SimCluster, node: NodeId) -> pb.CommitView | None:

@@ -6,8 +6,9 @@ from typing import Any
 
 from labs.kit.grading.course import Check, Course, Part
 from labs.kit.grading.scenario import Scenario, check_of, sim_options
+from labs.kit.violation import InvariantViolated
 from labs.quorum_store.advice import ADVICE
-from labs.quorum_store.invariants import InvariantViolated, invariants
+from labs.quorum_store.invariants import invariants
 from labs.quorum_store.lab import LAB
 from labs.quorum_store.mutants import MUTANTS
 from labs.quorum_store.scenarios import SCENARIOS

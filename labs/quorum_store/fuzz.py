@@ -11,14 +11,13 @@ from random import Random
 from typing import Final
 
 from labs.kit.chaos import DRAWS
-from labs.kit.fuzz.target import Drawn, Evidence, FuzzTarget, Load, NotLive
-from labs.kit.schedule import replay
-from labs.quorum_store.invariants import InvariantViolated, invariants
+from labs.kit.fuzz.phases import live, under_faults
+from labs.kit.fuzz.target import Drawn, Evidence, FuzzTarget, Load
+from labs.quorum_store.invariants import invariants
 from labs.quorum_store.lab import LAB
 from labs.quorum_store.mutants import MUTANTS
 from labs.quorum_store.torture import Client, Ledger, at_rest, final_values
 from nodes.cluster.api import ClusterSpec, Indeterminate, NodeSpec, Refused
-from nodes.cluster.fault_kinds import Heal
 from nodes.sim.cluster import SimCluster, SimOptions
 from protos import quorum_store_pb2 as pb
 
@@ -70,24 +69,13 @@ async def program(cluster: SimCluster, load: Load, evidence: Evidence) -> None:
     tasks = [asyncio.ensure_future(client.run(stop, load.pause_ms)) for client in clients]
     tasks.append(asyncio.ensure_future(change_ring(cluster, stop, load.seed)))
     try:
-        skipped = await replay(cluster, load.schedule)
-        idle = {id(one.step) for one in skipped}
-        evidence.faults = sum(
-            not isinstance(step.fault, Heal) and id(step) not in idle
-            for step in load.schedule.steps
-        )
-        if cluster.now_ms() < load.duration_ms:
-            await cluster.sleep(load.duration_ms - cluster.now_ms())
-        evidence.acknowledged_under_faults = evidence.history.count("append", "ok")
+        await under_faults(cluster, load, evidence)
         if not load.recover:
             return
         await cluster.faults.heal()
         stop.set()
         await asyncio.gather(*tasks)
-        try:
-            await at_rest(cluster, within_ms=REST_MS)
-        except TimeoutError as error:
-            raise NotLive("everything at rest", str(error)) from None
+        await live("everything at rest", at_rest(cluster, within_ms=REST_MS))
         final = await final_values(cluster, KEYS)
     finally:
         for task in tasks:
@@ -108,23 +96,11 @@ async def change_ring(cluster: SimCluster, stop: asyncio.Event, seed: int) -> No
             continue
 
 
-def promise_of(error: BaseException) -> str | None:
-    """The invariant that was violated."""
-    return error.invariant if isinstance(error, InvariantViolated) else None
-
-
-def longest_wait_ms(spec: ClusterSpec) -> int:
-    """The unit of every wait."""
-    return LAB.wait_unit_ms(spec.params)
-
-
 FUZZ = FuzzTarget(
     lab=LAB.id,
     draw=draw,
     program=program,
     observers=invariants,
-    promise_of=promise_of,
-    unit_ms=longest_wait_ms,
     faults=tuple(DRAWS),
     mutants=MUTANTS,
 )

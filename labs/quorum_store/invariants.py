@@ -10,30 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
+from labs.kit.violation import InvariantViolated
 from nodes.core import Caller, Effect, Event, NodeId, Requested, Respond, Save, Started
 from nodes.cores.quorum_store.wire import stamp_key, unpack, unpack_context
 from nodes.parts.dotted_versions import covers, descends, join
 from nodes.sim.cluster import Observer, SimCluster
 from protos import quorum_store_pb2 as pb
 
-__all__ = ["Disks", "Dots", "InvariantViolated", "Phases", "invariants"]
-
 RECORD, HINT, RING, ACTOR = "record/", "hint/", "ring", "actor"
 Dot: TypeAlias = tuple[str, int]
 # A change goes round this circle by one step at a time; calling it off is one step back.
 CIRCLE = (pb.OUTSIDE, pb.JOINING, pb.SETTLING, pb.MEMBER, pb.LEAVING, pb.DRAINING)
-
-
-class InvariantViolated(Exception):
-    """Something that must never happen has happened.
-
-    `invariant` names it; it is the same for every such violation.
-    """
-
-    def __init__(self, invariant: str, details: str) -> None:
-        super().__init__(f"{invariant}: {details}")
-        self.invariant = invariant
-        self.details = details
 
 
 def invariants() -> list[Observer]:

@@ -6,8 +6,9 @@ from typing import Any
 
 from labs.kit.grading.course import Check, Course, Part
 from labs.kit.grading.scenario import check_of, sim_options
+from labs.kit.violation import InvariantViolated
 from labs.raft.advice import ADVICE
-from labs.raft.invariants import InvariantViolated, Logs, Terms, invariants
+from labs.raft.invariants import Logs, Terms, invariants
 from labs.raft.lab import LAB
 from labs.raft.mutants import MORE, MUTANTS
 from labs.raft.scenarios import SCENARIOS, SIM_SCENARIOS, Scenario

@@ -7,23 +7,21 @@ a few election timeouts.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from random import Random
-from typing import Final, TypeVar
+from typing import Final
 
 from labs.kit.appends import Client, judge
 from labs.kit.chaos import DRAWS
-from labs.kit.fuzz.target import Drawn, Evidence, FuzzTarget, Load, NotLive
-from labs.kit.schedule import replay
-from labs.raft.invariants import InvariantViolated, invariants
+from labs.kit.fuzz.phases import live, under_faults, within
+from labs.kit.fuzz.target import Drawn, Evidence, FuzzTarget, Load
+from labs.raft.invariants import invariants
 from labs.raft.lab import LAB
 from labs.raft.mutants import MORE, MUTANTS
-from labs.raft.torture import caught_up, final_values, settled, unit_ms
+from labs.raft.torture import caught_up, final_values, settled
 from nodes.cluster.api import ClusterSpec, NodeSpec
-from nodes.cluster.fault_kinds import Heal
 from nodes.sim.cluster import SimCluster, SimOptions
 
-T = TypeVar("T")
 KEYS: Final = ("a", "b")
 # How many clients, and the longest pause of each; many patient ones are as much as few busy ones.
 LOADS: Final = ((1, 500), (2, 200), (2, 1500), (4, 500), (8, 800))
@@ -67,15 +65,7 @@ async def program(cluster: SimCluster, load: Load, evidence: Evidence) -> None:
     clients = [Client(cluster, n, KEYS, history, load.seed) for n in range(load.clients)]
     tasks = [asyncio.ensure_future(client.run(stop, load.pause_ms)) for client in clients]
     try:
-        skipped = await replay(cluster, load.schedule)
-        idle = {id(one.step) for one in skipped}
-        evidence.faults = sum(
-            not isinstance(step.fault, Heal) and id(step) not in idle
-            for step in load.schedule.steps
-        )
-        if cluster.now_ms() < load.duration_ms:
-            await cluster.sleep(load.duration_ms - cluster.now_ms())
-        evidence.acknowledged_under_faults = history.count("append", "ok")
+        await under_faults(cluster, load, evidence)
         if not load.recover:
             return
         await cluster.faults.heal()
@@ -104,40 +94,11 @@ async def gathered(tasks: Sequence[asyncio.Future[None]]) -> None:
     await asyncio.gather(*tasks)
 
 
-async def live(what: str, waiting: Awaitable[T]) -> T:
-    """The result, or NotLive when it did not come in time."""
-    try:
-        return await waiting
-    except TimeoutError as error:
-        raise NotLive(what, str(error)) from None
-
-
-async def within(cluster: SimCluster, units: int, what: str, waiting: Awaitable[T]) -> T:
-    """The same with a bound of so many election timeouts."""
-    bound_ms = units * unit_ms(cluster)
-    try:
-        return await asyncio.wait_for(waiting, bound_ms / 1000)
-    except TimeoutError:
-        raise NotLive(what, f"{what}: not within {bound_ms} ms") from None
-
-
-def promise_of(error: BaseException) -> str | None:
-    """The invariant that was violated."""
-    return error.invariant if isinstance(error, InvariantViolated) else None
-
-
-def longest_timeout_ms(spec: ClusterSpec) -> int:
-    """The unit of every wait."""
-    return LAB.wait_unit_ms(spec.params)
-
-
 FUZZ = FuzzTarget(
     lab=LAB.id,
     draw=draw,
     program=program,
     observers=invariants,
-    promise_of=promise_of,
-    unit_ms=longest_timeout_ms,
     faults=tuple(DRAWS),
     mutants=MUTANTS | MORE,
 )

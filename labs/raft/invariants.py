@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from labs.kit.violation import InvariantViolated
 from labs.raft.promises import Promises
-from labs.raft.violation import InvariantViolated, raft_view
+from labs.raft.violation import raft_view
 from nodes.core import (
     DURABLE,
     Append,
@@ -26,7 +27,7 @@ from nodes.core import (
 from nodes.sim.cluster import Observer, SimCluster
 from protos import raft_pb2 as pb
 
-__all__ = ["InvariantViolated", "Logs", "Promises", "Terms", "invariants"]
+__all__ = ["Logs", "Promises", "Terms", "invariants"]
 
 LEADER_COMPLETENESS_DEPTH = 200  # how many committed entries a new leader is asked for
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from labs.raft.violation import InvariantViolated, raft_view
+from labs.kit.violation import InvariantViolated
+from labs.raft.violation import raft_view
 from nodes.core import (
     DURABLE,
     Append,

@@ -6,8 +6,9 @@ from typing import Any
 
 from labs.kit.grading.course import Check, Course, Part
 from labs.kit.grading.scenario import Scenario, check_of, sim_options
+from labs.kit.violation import InvariantViolated
 from labs.saga.advice import ADVICE
-from labs.saga.invariants import InvariantViolated, invariants
+from labs.saga.invariants import invariants
 from labs.saga.lab import LAB
 from labs.saga.mutants import MUTANTS
 from labs.saga.scenarios import SCENARIOS

@@ -11,14 +11,14 @@ from random import Random
 from typing import Final
 
 from labs.kit.chaos import DRAWS
+from labs.kit.fuzz.phases import under_faults
 from labs.kit.fuzz.target import Drawn, Evidence, FuzzTarget, Load, NotLive
-from labs.kit.schedule import replay
-from labs.saga.invariants import InvariantViolated, invariants
+from labs.saga.invariants import invariants
 from labs.saga.lab import LAB
+from labs.saga.mutants import MUTANTS
 from labs.saga.orders import bound_ms, brought_to_an_end, saga_of, step_ms
 from labs.saga.torture import Customer, Ledger
 from nodes.cluster.api import ClusterSpec, NodeSpec
-from nodes.cluster.fault_kinds import Heal
 from nodes.sim.cluster import SimCluster, SimOptions
 from protos import saga_pb2 as pb
 
@@ -64,15 +64,7 @@ async def program(cluster: SimCluster, load: Load, evidence: Evidence) -> None:
     customers = [Customer(ledger, number, load.seed) for number in range(load.clients)]
     tasks = [asyncio.ensure_future(one.run(stop, load.pause_ms)) for one in customers]
     try:
-        skipped = await replay(cluster, load.schedule)
-        idle = {id(one.step) for one in skipped}
-        evidence.faults = sum(
-            not isinstance(step.fault, Heal) and id(step) not in idle
-            for step in load.schedule.steps
-        )
-        if cluster.now_ms() < load.duration_ms:
-            await cluster.sleep(load.duration_ms - cluster.now_ms())
-        evidence.acknowledged_under_faults = evidence.history.count("append", "ok")
+        await under_faults(cluster, load, evidence)
         if not load.recover:
             return
         await cluster.faults.heal()
@@ -118,24 +110,12 @@ async def delivered(cluster: SimCluster) -> bool:
     return all(not view.outbox and view.offset == length for view in shown)
 
 
-def promise_of(error: BaseException) -> str | None:
-    """The invariant that was violated."""
-    return error.invariant if isinstance(error, InvariantViolated) else None
-
-
-def longest_wait_ms(spec: ClusterSpec) -> int:
-    """The unit of every wait."""
-    return LAB.wait_unit_ms(spec.params)
-
-
 FUZZ = FuzzTarget(
     lab=LAB.id,
     draw=draw,
     program=program,
     observers=invariants,
-    promise_of=promise_of,
-    unit_ms=longest_wait_ms,
     faults=(*DRAWS, "crash-at"),
-    mutants={},
+    mutants=MUTANTS,
     crash_points=tuple(LAB.crash_points),
 )

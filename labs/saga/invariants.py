@@ -11,12 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from google.protobuf.message import Message
 
-from labs.saga.violation import InvariantViolated, copied, on_disk, rows_of, saved, word
+from labs.kit.violation import InvariantViolated
+from labs.saga.violation import copied, on_disk, rows_of, saved, word
 from nodes.core import Call, Effect, Event, NodeId, Respond, Responded, Started
 from nodes.sim.cluster import Observer, SimCluster
 from protos import saga_pb2 as pb
 
-__all__ = ["Books", "Ends", "InvariantViolated", "Sagas", "invariants"]
+__all__ = ["Books", "Ends", "Sagas", "invariants"]
 
 PLAN = (pb.RESERVE, pb.CHARGE, pb.SHIP, pb.CONFIRM)
 OVER = (pb.COMPLETED, pb.COMPENSATED)

@@ -1,4 +1,4 @@
-"""What invariants of the saga lab have in common: how they say no, and how they read rows."""
+"""What invariants of the saga lab have in common: how they read rows."""
 
 from __future__ import annotations
 
@@ -7,12 +7,9 @@ from typing import TypeVar
 
 from google.protobuf.message import Message
 
-from labs.raft.violation import InvariantViolated
 from nodes.core import Effect, NodeId, Save, SaveAll
 from nodes.sim.cluster import SimCluster
 from protos import saga_pb2 as pb
-
-__all__ = ["InvariantViolated", "copied", "on_disk", "rows_of", "saved", "word"]
 
 Row = TypeVar("Row", bound=Message)
 

@@ -10,10 +10,11 @@ from typing import Any
 
 from labs.commit.bank import Transaction, amounts, ask, at_rest, judge, resolve
 from labs.commit.invariants import Amounts as AmountsWatched
-from labs.commit.invariants import InvariantViolated, Outcomes, Promises, invariants
+from labs.commit.invariants import Outcomes, Promises, invariants
 from labs.kit.appends import HistoryWrong
 from labs.kit.check import Vacuous
 from labs.kit.experiment import Experiment, Trial
+from labs.kit.violation import InvariantViolated
 from labs.kit.workloads import Sample, now_ns
 from nodes.cluster import fault_kinds as kinds
 from nodes.cluster.api import NodeState

@@ -11,7 +11,9 @@ from typing import Any, Final, Literal
 from labs.kit.appends import History, HistoryWrong
 from labs.kit.chaos import Swarm, draw_schedule
 from labs.kit.fuzz.target import Case, Evidence, FuzzTarget, Livelock, Load, NotLive, observers_of
+from labs.kit.registry import wait_unit_ms
 from labs.kit.schedule import Schedule
+from labs.kit.violation import InvariantViolated
 from nodes.cluster.api import ClusterSpec
 from nodes.sim.cluster import SimCluster, simulate
 from nodes.sim.disk import MisuseOfDisk
@@ -70,7 +72,7 @@ def schedule_of(target: FuzzTarget, case: Case, spec: ClusterSpec) -> Schedule:
     """The faults of a case: its own, or those that its seed draws."""
     if case.schedule is not None:
         return case.schedule
-    unit_ms = target.unit_ms(spec)
+    unit_ms = wait_unit_ms(spec)
     swarm = Swarm(
         Random(f"{case.seed}:chaos"),
         spec.node_ids,
@@ -144,11 +146,10 @@ def _judged(target: FuzzTarget, cluster: SimCluster, error: Exception) -> Failur
             return Failure(f"recovers after a heal: {error.what}", str(error), at_ms)
         case Livelock():
             return Failure("comes to rest", str(error), at_ms, at_once=True)
+        case InvariantViolated():
+            return Failure(error.invariant, str(error), at_ms, at_once=True)
         case MisuseOfDisk():
             return Failure("orders that a disk can carry out", str(error), at_ms, at_once=True)
-    promise = target.promise_of(error)
-    if promise is not None:
-        return Failure(promise, str(error), at_ms, at_once=True)
     if error is not cluster.failure:
         return None
     if isinstance(error, AssertionError) and str(error):

@@ -80,10 +80,9 @@ class FuzzTarget:
 
     `draw` decides everything but the faults from a seed. `program` runs the clients, replays the
     schedule, heals, demands that everything comes back (NotLive) and holds what clients saw against
-    the final state (HistoryWrong). `observers` are fresh invariants for one run; `promise_of` names
-    the one that an exception of theirs is about. `unit_ms` is the longest that the protocol waits
-    before it acts. `mutants` are its planted bugs; `crash_points` are what a fault `crash-at`, if
-    it is among `faults`, may name. `survives` says which of the faults a cluster with these
+    the final state (HistoryWrong). `observers` are fresh invariants for one run, which raise
+    InvariantViolated. `mutants` are its planted bugs; `crash_points` are what a fault `crash-at`,
+    if it is among `faults`, may name. `survives` says which of the faults a cluster with these
     settings claims to survive; None: all of them.
     """
 
@@ -91,8 +90,6 @@ class FuzzTarget:
     draw: Callable[[int], Drawn]
     program: Callable[[SimCluster, Load, Evidence], Coroutine[Any, Any, None]]
     observers: Callable[[], list[Observer]]
-    promise_of: Callable[[BaseException], str | None]
-    unit_ms: Callable[[ClusterSpec], int]
     faults: tuple[str, ...]
     mutants: Mapping[str, type[Core]]
     crash_points: tuple[str, ...] = ()

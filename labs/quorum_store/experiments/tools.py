@@ -15,9 +15,10 @@ from labs.kit.experiment import Experiment, Trial
 from labs.kit.experiment.acting import carried
 from labs.kit.experiment.evidence import Phase
 from labs.kit.lab import Value
+from labs.kit.violation import InvariantViolated
 from labs.kit.workloads import Sample, now_ns
 from labs.quorum_store.dialect import by_stamp
-from labs.quorum_store.invariants import InvariantViolated, invariants
+from labs.quorum_store.invariants import invariants
 from nodes.cluster.api import Indeterminate, Refused
 from nodes.core import NodeId
 from nodes.parts.hash_ring import HashRing

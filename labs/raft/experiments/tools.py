@@ -10,8 +10,9 @@ from labs.kit.check import Vacuous
 from labs.kit.experiment import Experiment, Measurement, Trial
 from labs.kit.experiment.acting import carried
 from labs.kit.experiment.evidence import Phase, require_overlap, require_traffic
+from labs.kit.violation import InvariantViolated
 from labs.kit.workloads import Appends, Workload
-from labs.raft.invariants import InvariantViolated, invariants
+from labs.raft.invariants import invariants
 from labs.raft.scenarios.watch import Watch
 from nodes.core import NodeId
 from nodes.timeline import TimelineEvent

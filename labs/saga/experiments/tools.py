@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from labs.kit.experiment import Experiment, Figures, Trial
+from labs.kit.violation import InvariantViolated
 from labs.kit.workloads import Sample, now_ns
-from labs.saga.invariants import InvariantViolated, invariants
+from labs.saga.invariants import invariants
 from labs.saga.orders import OVER, bound_ms, brought_to_an_end, operate, saga_of, settled
 from nodes.cluster.api import Indeterminate, NodeState, Refused
 from nodes.core import NodeId

@@ -6,8 +6,9 @@ from __future__ import annotations
 import pytest
 
 from labs.commit.crash_matrix import STORIES, commit_spec, play
-from labs.commit.invariants import InvariantViolated, Outcomes, invariants
+from labs.commit.invariants import Outcomes, invariants
 from labs.kit.crash_matrix import boundaries
+from labs.kit.violation import InvariantViolated
 from nodes.cluster.fault_kinds import Isolate, Partition
 from nodes.core import Core, NodeId
 from nodes.cores.commit import AtomicCommit

@@ -9,7 +9,8 @@ from typing import Final
 import pytest
 
 from labs.kit.crash_matrix import boundaries
-from labs.saga.invariants import InvariantViolated, invariants
+from labs.kit.violation import InvariantViolated
+from labs.saga.invariants import invariants
 from labs.saga.orders import bound_ms, brought_to_an_end, place
 from nodes.core import Param
 from nodes.cores.saga import OrderSaga

@@ -6,7 +6,8 @@ from __future__ import annotations
 import pytest
 from google.protobuf.message import Message
 
-from labs.saga.invariants import Books, InvariantViolated, Sagas
+from labs.kit.violation import InvariantViolated
+from labs.saga.invariants import Books, Sagas
 from nodes.core import Call, Caller, Effect, Requested, Respond, Save, SaveAll, Started
 from nodes.sim.cluster import SimCluster, simulate
 from protos import saga_pb2 as pb
