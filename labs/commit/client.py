@@ -160,15 +160,17 @@ class _Asking:
         self, node: NodeId, request: Message
     ) -> tuple[Message | None, bool | None, str | None]:
         """The same, asked again while nobody can say what became of it."""
-        unknown = False
+        open_since: str | None = None  # the attempt of which nobody can say what became of it
         while True:
             response, ok, error = await self.once(node, request)
-            unknown |= ok is None
-            refused = ok is False and not unknown
+            if ok is None and open_since is None:
+                open_since = error
+            refused = ok is False and open_since is None
             if response is not None or refused:
                 return response, ok, error
             if self.left_ms() <= ASKED_AGAIN_MS:
-                return None, None, f"{error} (gave up after {span(self._timeout_ms)})"
+                again = "" if error == open_since else f"; asked again: {error}"
+                return None, None, f"{open_since}{again} (gave up after {span(self._timeout_ms)})"
             await self._cluster.sleep(ASKED_AGAIN_MS)
 
 
