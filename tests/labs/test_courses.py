@@ -18,6 +18,7 @@ import pytest
 
 from labs.kit.grading.course import Course, Part, load_course
 from labs.kit.grading.judge import Implementation, Judge, Run
+from labs.kit.grading.scenario import Scenario
 from labs.kit.grading.skeleton import Marked, exercise_path, marked_methods, skeleton
 from labs.kit.registry import lab_names
 from nodes.loading import core_name, load_core
@@ -48,6 +49,17 @@ class Graded(NamedTuple):
         return marked_methods(load_core(self.course.reference))
 
     @property
+    def scenarios(self) -> list[Scenario[Any]]:
+        """All that its checks are made of, also those that only a simulation can play."""
+        module = import_module(f"labs.{self.folder}.scenarios")
+        return [*module.SCENARIOS, *getattr(module, "SIM_SCENARIOS", ())]
+
+    @property
+    def checks(self) -> ModuleType:
+        """Where the lab makes its course."""
+        return import_module(f"labs.{self.folder}.checks")
+
+    @property
     def tables(self) -> ModuleType:
         """What its tests say of it."""
         return import_module(f"tests.labs.{self.folder}.catches")
@@ -63,6 +75,18 @@ of_each_lab = pytest.mark.parametrize("graded", GRADED, ids=lambda graded: grade
 
 
 # ------------------------------------------------------------------------------------------ checks
+
+
+@of_each_lab
+def test_every_scenario_is_a_check(graded: Graded) -> None:
+    """None is left out, each is there once, and advice is given about nothing else."""
+    scenarios = sorted(graded.scenarios, key=lambda scenario: scenario.part)
+    real = {scenario.id: scenario.real for scenario in scenarios}
+    assert [check.id for check in graded.course.checks] == [one.id for one in scenarios]
+    assert len(real) == len(scenarios)
+    assert {check.id: check.real for check in graded.course.checks} == real
+    assert set(import_module(f"labs.{graded.folder}.advice").ADVICE) == set(real)
+    assert set(real) > getattr(graded.checks, "DEAR", frozenset())
 
 
 @of_each_lab

@@ -1,20 +1,26 @@
-"""What holds for the questions of every lab; what the measurements say to them is in its own
-tests."""
+"""What holds for the questions of every lab: about what exists, and answered by what is measured.
+
+A lab adds its answers: tests/labs/NAME/answers.py says which is right about each experiment
+(EXPECTED), and how many trials of a short run it takes at most to see that (TRIALS_MAX).
+"""
 
 from __future__ import annotations
 
 import re
 from importlib import import_module
+from types import ModuleType
 from typing import NamedTuple
 
 import pytest
 
 from labs.kit.experiment import Experiment
 from labs.kit.experiment.registry import load_experiments
+from labs.kit.experiment.runner import Order, find_experiment, run_in_simulation
 from labs.kit.grading.course import load_course
 from labs.kit.lab import Lab
-from labs.kit.predict import OF_A_CHECK, Prediction, predictions_of
+from labs.kit.predict import OF_A_CHECK, Prediction, measured_choice, predictions_of
 from labs.kit.registry import all_labs
+from labs.kit.runs import report_of
 
 
 class Asked(NamedTuple):
@@ -34,6 +40,11 @@ class Asked(NamedTuple):
         return [one for one in self.predictions if not one.about.startswith(OF_A_CHECK)]
 
     @property
+    def answers(self) -> ModuleType:
+        """What its tests say is right."""
+        return import_module(f"tests.labs.{self.lab.id.replace('-', '_')}.answers")
+
+    @property
     def experiments(self) -> list[Experiment]:
         """Those that the lab has."""
         return list(load_experiments(self.lab))
@@ -41,6 +52,7 @@ class Asked(NamedTuple):
 
 ASKED = [Asked(lab, found) for lab in all_labs() if (found := predictions_of(lab.id))]
 ALL = [(one.lab.id, question) for one in ASKED for question in one.predictions]
+OF_RUNS = [(one, question) for one in ASKED for question in one.of_runs]
 OF_CHECKS = [(one.lab.id, question) for one in ASKED for question in one.of_checks]
 
 
@@ -49,8 +61,7 @@ def test_every_experiment_and_part_has_a_question(asked: Asked) -> None:
     """Each experiment once, each part at least once, and no question about what does not exist."""
     about = sorted(one.about for one in asked.of_runs)
     assert about == sorted(experiment.id for experiment in asked.experiments)
-    tests = import_module(f"tests.labs.{asked.lab.id.replace('-', '_')}.test_predictions")
-    assert about == sorted(tests.EXPECTED)
+    assert about == sorted(asked.answers.EXPECTED)
     course = load_course(asked.lab.id)
     checks = [course.check(one.about.removeprefix(OF_A_CHECK)) for one in asked.of_checks]
     assert {check.part for check in checks} == {part.number for part in course.parts}
@@ -74,3 +85,22 @@ def test_a_check_guarantees_one_choice(lab: str, one: Prediction) -> None:
     choice = one.outcome({})
     assert choice is not None, lab
     assert 0 <= choice < len(one.choices)
+
+
+@pytest.mark.parametrize(
+    ("asked", "one"), OF_RUNS, ids=[f"{asked.lab.id}-{one.about}" for asked, one in OF_RUNS]
+)
+def test_a_short_run_answers_it(asked: Asked, one: Prediction) -> None:
+    """Also with few trials, the measurements bear out what the papers say."""
+    experiment = find_experiment(asked.experiments, one.about)
+    trials = min(asked.answers.TRIALS_MAX, experiment.trials_sim_short)
+    run = run_in_simulation(Order(asked.lab, experiment, "sim", 1, {}, {}, trials, True))
+    assert measured_choice(one, report_of(run)) == asked.answers.EXPECTED[one.about]
+
+
+@pytest.mark.parametrize("asked", ASKED, ids=lambda asked: asked.lab.id)
+def test_right_answers_are_spread(asked: Asked) -> None:
+    """Whoever always says the same number is not right most of the time."""
+    right = [asked.answers.EXPECTED[one.about] for one in asked.of_runs]
+    right += [one.outcome({}) for one in asked.of_checks]
+    assert max(right.count(number) for number in range(4)) <= len(right) // 2

@@ -4,22 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from labs.kit.grading.scenario import Scenario, sim_options
-from labs.quorum_store.advice import ADVICE
+from labs.kit.grading.scenario import Scenario
 from labs.quorum_store.checks import BY_ID, COURSE, DEAR
 from labs.quorum_store.invariants import invariants
 from labs.quorum_store.scenarios import SCENARIOS
 from nodes.cluster.api import Cluster
-from nodes.sim.cluster import simulate
+from tests.support.scenarios import holds_on_schedules
 from tests.support.seeds import share_of_clusters
-
-
-def test_every_scenario_is_a_check() -> None:
-    """None is left out, and advice is given about nothing else."""
-    assert [check.id for check in COURSE.checks] == [scenario.id for scenario in SCENARIOS]
-    assert set(ADVICE) == set(BY_ID)
-    assert len(BY_ID) == len(SCENARIOS)
-    assert all(check.real == BY_ID[check.id].real for check in COURSE.checks)
 
 
 def test_seeds_are_within_bounds() -> None:
@@ -48,14 +39,4 @@ def test_a_check_runs_the_core_that_is_named() -> None:
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.id)
 def test_scenario_holds_on_every_schedule(scenario: Scenario[Cluster]) -> None:
     """The reference keeps the scenario's guarantee whatever the schedule, under all invariants."""
-    for seed in range(share_of_clusters(100)):
-        try:
-            simulate(
-                scenario.spec(seed, simulated=True),
-                scenario.function,
-                options=sim_options(seed),
-                observers=invariants(),
-            )
-        except Exception as error:
-            error.add_note(f"{scenario.id}, seed {seed}: {scenario.title}")
-            raise
+    holds_on_schedules(scenario, share_of_clusters(100), invariants)

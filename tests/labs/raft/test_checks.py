@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from labs.raft.advice import ADVICE
-from labs.raft.checks import ALL, BY_ID, CHEAP, COURSE, DEAR
+from labs.raft.checks import BY_ID, CHEAP, COURSE, DEAR
 from labs.raft.scenarios import SIM_SCENARIOS
 
 
-def test_every_scenario_is_a_check() -> None:
-    """None is left out, and advice is given about nothing else; those that count single calls run
-    in simulation only."""
-    scenarios = {scenario.id: scenario for scenario in ALL}
-    assert {check.id for check in COURSE.checks} == set(scenarios) == set(ADVICE)
-    assert all(check.real == scenarios[check.id].real for check in COURSE.checks)
+def test_single_calls_are_counted_in_simulation_only() -> None:
+    """On real processes other calls come between."""
     assert not any(COURSE.check(scenario.id).real for scenario in SIM_SCENARIOS)
-    numbers = [check.part for check in COURSE.checks]
-    assert numbers == sorted(numbers)
 
 
 def test_seeds_are_within_bounds() -> None:

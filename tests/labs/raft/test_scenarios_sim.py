@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from labs.kit.grading.scenario import sim_options
 from labs.raft.invariants import invariants
 from labs.raft.scenarios import SCENARIOS, SIM_SCENARIOS, Scenario
-from nodes.sim.cluster import simulate
+from tests.support.scenarios import holds_on_schedules
 from tests.support.seeds import share_of_clusters
 
 ALL: tuple[Scenario[Any], ...] = (*SCENARIOS, *SIM_SCENARIOS)
@@ -18,17 +17,7 @@ ALL: tuple[Scenario[Any], ...] = (*SCENARIOS, *SIM_SCENARIOS)
 @pytest.mark.parametrize("scenario", ALL, ids=lambda scenario: scenario.id)
 def test_scenario_holds_on_every_schedule(scenario: Scenario[Any]) -> None:
     """The reference Raft keeps the scenario's guarantee whatever the schedule."""
-    for seed in range(share_of_clusters(scenario.seeds)):
-        try:
-            simulate(
-                scenario.spec(seed, simulated=True),
-                scenario.function,
-                options=sim_options(seed),
-                observers=invariants(),
-            )
-        except Exception as error:
-            error.add_note(f"{scenario.id}, seed {seed}: {scenario.title}")
-            raise
+    holds_on_schedules(scenario, share_of_clusters(scenario.seeds), invariants)
 
 
 def test_table_is_complete() -> None:
