@@ -10,9 +10,8 @@ from labs.commit.lab import LAB
 from labs.commit.mutants import MUTANTS
 from labs.commit.scenarios import SCENARIOS
 from labs.kit.grading.course import Check, Course, Part
-from labs.kit.grading.scenario import Scenario, check_of, sim_options
+from labs.kit.grading.scenario import Scenario, check_of, sim_options, specs_of
 from labs.kit.violation import InvariantViolated
-from nodes.cluster.api import ClusterSpec
 from nodes.sim.cluster import Observer
 
 GUIDE = "guide/commit.md"
@@ -50,8 +49,6 @@ PARTS = (
     ),
 )
 
-BY_ID: dict[str, Scenario[Any]] = {scenario.id: scenario for scenario in SCENARIOS}
-
 
 def graded(scenario: Scenario[Any]) -> Check:
     """What is graded about a scenario."""
@@ -63,16 +60,11 @@ def observers_of(check: Check) -> list[Observer]:
     return invariants()
 
 
-def spec_of(check: Check, core: str, seed: int, simulated: bool) -> ClusterSpec:
-    """A cluster of nodes that run `core`, for one run of the check."""
-    return BY_ID[check.id].spec(seed, simulated=simulated, core=core)
-
-
 COURSE = Course(
     lab=LAB.id,
     parts=PARTS,
     checks=tuple(map(graded, SCENARIOS)),
-    spec_of=spec_of,
+    spec_of=specs_of(SCENARIOS),
     options_of=sim_options,
     observers=observers_of,
     broken=(InvariantViolated,),

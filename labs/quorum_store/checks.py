@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from labs.kit.grading.course import Check, Course, Part
-from labs.kit.grading.scenario import Scenario, check_of, sim_options
+from labs.kit.grading.scenario import Scenario, check_of, sim_options, specs_of
 from labs.kit.violation import InvariantViolated
 from labs.quorum_store.advice import ADVICE
 from labs.quorum_store.invariants import invariants
@@ -13,7 +13,6 @@ from labs.quorum_store.lab import LAB
 from labs.quorum_store.mutants import MUTANTS
 from labs.quorum_store.scenarios import SCENARIOS
 from labs.quorum_store.scenarios.table import VERSIONS
-from nodes.cluster.api import ClusterSpec
 from nodes.sim.cluster import Observer
 
 GUIDE = "guide/quorum_store.md"
@@ -52,7 +51,6 @@ PARTS = (
     ),
 )
 
-BY_ID = {scenario.id: scenario for scenario in SCENARIOS}
 # A schedule of these takes a tenth of a second or more.
 DEAR = frozenset(
     {
@@ -80,16 +78,11 @@ def observers_of(check: Check) -> list[Observer]:
     return invariants() if check.part >= VERSIONS else []
 
 
-def spec_of(check: Check, core: str, seed: int, simulated: bool) -> ClusterSpec:
-    """A cluster of nodes that run `core`, for one run of the check."""
-    return BY_ID[check.id].spec(seed, simulated=simulated, core=core)
-
-
 COURSE = Course(
     lab=LAB.id,
     parts=PARTS,
     checks=tuple(map(graded, SCENARIOS)),
-    spec_of=spec_of,
+    spec_of=specs_of(SCENARIOS),
     options_of=sim_options,
     observers=observers_of,
     broken=(InvariantViolated,),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from labs.kit.grading.course import Check, Course, Part
-from labs.kit.grading.scenario import check_of, sim_options
+from labs.kit.grading.scenario import check_of, sim_options, specs_of
 from labs.kit.violation import InvariantViolated
 from labs.raft.advice import ADVICE
 from labs.raft.invariants import Logs, Terms, invariants
@@ -13,7 +13,6 @@ from labs.raft.lab import LAB
 from labs.raft.mutants import MORE, MUTANTS
 from labs.raft.scenarios import SCENARIOS, SIM_SCENARIOS, Scenario
 from labs.raft.scenarios.table import PERSISTENCE
-from nodes.cluster.api import ClusterSpec
 from nodes.sim.cluster import Observer
 
 GUIDE = "guide/raft.md"
@@ -132,16 +131,11 @@ def observers_of(check: Check) -> list[Observer]:
     return invariants() if check.part >= PERSISTENCE else [Terms(), Logs()]
 
 
-def spec_of(check: Check, core: str, seed: int, simulated: bool) -> ClusterSpec:
-    """A cluster of nodes that run `core`, for one run of the check."""
-    return BY_ID[check.id].spec(seed, simulated=simulated, core=core)
-
-
 COURSE = Course(
     lab=LAB.id,
     parts=PARTS,
     checks=tuple(map(graded, BY_ID.values())),
-    spec_of=spec_of,
+    spec_of=specs_of(ALL),
     options_of=sim_options,
     observers=observers_of,
     broken=(InvariantViolated,),

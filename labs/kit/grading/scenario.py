@@ -6,7 +6,7 @@ The same scenario is a test of the project, over many schedules, and with an adv
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Generic, TypeVar
@@ -77,6 +77,18 @@ def sim_options(seed: int) -> SimOptions:
     slowest_ms = random.choice((1.0, 3.0, 10.0))
     sync_ms = random.choice((0.0, 2.0, 10.0))
     return SimOptions(latency_ms=(0.2, slowest_ms), sync_ms=(0.0, sync_ms))
+
+
+def specs_of(
+    scenarios: Iterable[Scenario[Any]],
+) -> Callable[[Check, str, int, bool], ClusterSpec]:
+    """The clusters of the checks that are made of these scenarios: see Course.spec_of."""
+    by_id = {scenario.id: scenario for scenario in scenarios}
+
+    def spec_of(check: Check, core: str, seed: int, simulated: bool) -> ClusterSpec:
+        return by_id[check.id].spec(seed, simulated=simulated, core=core)
+
+    return spec_of
 
 
 def check_of(
