@@ -49,6 +49,8 @@ from nodes.effects import Started as Started
 from nodes.effects import StoredLog as StoredLog
 from nodes.effects import TimerFired as TimerFired
 from nodes.effects import Truncate as Truncate
+from nodes.effects import one_by_one as one_by_one
+from nodes.effects import saves_of as saves_of
 from nodes.parts.exercise import Exercise as Exercise
 from nodes.parts.exercise import NotWritten as NotWritten
 from nodes.parts.exercise import exercise as exercise

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TypeAlias, overload
 
 from google.protobuf.message import Message
 
@@ -188,3 +188,29 @@ class CrashPoint:
 DurableEffect: TypeAlias = Save | SaveAll | Append | Truncate | Discard
 Effect: TypeAlias = DurableEffect | Call | Respond | SetTimer | CancelTimer | Note | CrashPoint
 DURABLE = (Save, SaveAll, Append, Truncate, Discard)
+SingleOrder: TypeAlias = Save | Append | Truncate | Discard
+SingleEffect: TypeAlias = SingleOrder | Call | Respond | SetTimer | CancelTimer | Note | CrashPoint
+
+
+def saves_of(effect: Effect) -> tuple[Save, ...]:
+    """The slots that an effect replaces, alone or together with others."""
+    match effect:
+        case Save():
+            return (effect,)
+        case SaveAll(saves):
+            return saves
+    return ()
+
+
+@overload
+def one_by_one(effects: Iterable[DurableEffect]) -> Iterator[SingleOrder]: ...
+@overload
+def one_by_one(effects: Iterable[Effect]) -> Iterator[SingleEffect]: ...
+def one_by_one(effects: Iterable[Effect]) -> Iterator[SingleEffect]:
+    """The same, with slots that are saved together in a row: for those to whom it makes no
+    difference that all are durable or none."""
+    for effect in effects:
+        if isinstance(effect, SaveAll):
+            yield from effect.saves
+        else:
+            yield effect

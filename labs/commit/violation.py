@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from google.protobuf.message import Message
 
-from nodes.core import Effect, NodeId, Save, SaveAll
+from nodes.core import Effect, NodeId, saves_of
 from nodes.cores.commit.ledger import DECISIONS, ENDED, VOTES
 from nodes.sim.cluster import SimCluster
 from protos import commit_pb2 as pb
@@ -21,12 +21,7 @@ def commit_view(cluster: SimCluster, node: NodeId) -> pb.CommitView | None:
 
 def saved(effect: Effect) -> Mapping[str, Message]:
     """The slots that an effect replaces."""
-    match effect:
-        case Save(slot, state):
-            return {slot: state}
-        case SaveAll(saves):
-            return {one.slot: one.state for one in saves}
-    return {}
+    return {save.slot: save.state for save in saves_of(effect)}
 
 
 def word(outcome: pb.Outcome) -> str:

@@ -11,7 +11,18 @@ from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
 from labs.kit.violation import InvariantViolated
-from nodes.core import Caller, Effect, Event, NodeId, Requested, Respond, Save, Started
+from nodes.core import (
+    Caller,
+    Effect,
+    Event,
+    NodeId,
+    Requested,
+    Respond,
+    Save,
+    Started,
+    one_by_one,
+    saves_of,
+)
 from nodes.cores.quorum_store.wire import stamp_key, unpack, unpack_context
 from nodes.parts.dotted_versions import covers, descends, join
 from nodes.sim.cluster import Observer, SimCluster
@@ -73,11 +84,11 @@ class Dots:
     def __call__(
         self, cluster: SimCluster, node: NodeId, event: Event, effects: Sequence[Effect]
     ) -> None:
-        for effect in effects:
-            key = key_of(effect.slot) if isinstance(effect, Save) else None
-            if key is None or not isinstance(effect, Save):
+        saves = [save for effect in effects for save in saves_of(effect)]
+        for key, save in ((key_of(save.slot), save) for save in saves):
+            if key is None:
                 continue
-            for one in record_in(effect.state).siblings:
+            for one in record_in(save.state).siblings:
                 known = self.written.setdefault((key, name_of(one)), (one.value, one.deleted, node))
                 if known[:2] != (one.value, one.deleted):
                     raise InvariantViolated(
@@ -107,7 +118,7 @@ class Disks:
                 self.puts[node, caller] = request
                 seen = self.seen_by_clients.get(request.key, {})
                 self.seen_by_clients[request.key] = join(seen, unpack_context(request.context))
-        for effect in effects:
+        for effect in one_by_one(effects):
             match effect:
                 case Save():
                     self.check_save(cluster, node, effect)
@@ -272,7 +283,7 @@ class Phases:
             actor = event.slots.get(ACTOR)
             lost = event.amnesia or (isinstance(actor, pb.Actor) and actor.recovering)
             (self.ignorant.add if lost and ring is None else self.ignorant.discard)(node)
-        for effect in effects:
+        for effect in one_by_one(effects):
             if isinstance(effect, Save) and isinstance(effect.state, pb.Ring):
                 self.take(node, effect.state)
                 self.ignorant.discard(node)

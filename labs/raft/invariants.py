@@ -23,6 +23,7 @@ from nodes.core import (
     Save,
     Started,
     Truncate,
+    one_by_one,
 )
 from nodes.sim.cluster import Observer, SimCluster
 from protos import raft_pb2 as pb
@@ -102,7 +103,7 @@ class Logs:
         view = raft_view(cluster, node)
         if isinstance(event, Started):
             self.read_disk(node, event)
-        for effect in effects:
+        for effect in one_by_one(effects):
             if isinstance(effect, DURABLE):
                 self.follow_disk(node, effect, view)
         if view is None:

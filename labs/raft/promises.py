@@ -24,6 +24,7 @@ from nodes.core import (
     Save,
     Started,
     Truncate,
+    one_by_one,
 )
 from nodes.parts.quorum import majority
 from nodes.sim.cluster import SimCluster
@@ -47,7 +48,7 @@ class Promises:
             return  # Its promises are empty, as the setting says.
         if isinstance(event, Started):
             self.read_disk(node, event)
-        for effect in effects:
+        for effect in one_by_one(effects):
             if isinstance(effect, DURABLE):
                 self.follow_disk(node, effect)
             elif isinstance(effect, Respond):

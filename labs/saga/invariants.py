@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from google.protobuf.message import Message
 
 from labs.kit.violation import InvariantViolated
-from labs.saga.violation import copied, on_disk, rows_of, saved, word
-from nodes.core import Call, Effect, Event, NodeId, Respond, Responded, Started
+from labs.saga.violation import copied, on_disk, rows_of, word
+from nodes.core import Call, Effect, Event, NodeId, Respond, Responded, Started, saves_of
 from nodes.sim.cluster import Observer, SimCluster
 from protos import saga_pb2 as pb
 
@@ -73,7 +73,7 @@ class Books:
         rows = self.rows.setdefault(node, {})
         touched = isinstance(event, Started)  # A crash may have left half of something.
         for effect in effects:
-            for save in saved(effect):
+            for save in saves_of(effect):
                 touched = True
                 self.check_change(node, save.slot, rows.get(save.slot), save.state)
                 rows[save.slot] = save.state
@@ -160,7 +160,7 @@ class Sagas:
                     self.may_be_done[order] = self.may_be_done.get(order, set()) & known
         self.hear(event)
         for effect in effects:
-            for save in saved(effect):
+            for save in saves_of(effect):
                 if isinstance(save.state, pb.Saga):
                     self.check_log(node, save.state)
                     self.logged[save.state.order.id] = save.state
@@ -250,7 +250,7 @@ class Ends:
                 self.see(cluster, saga)
         changed: set[str] = set()
         for effect in effects:
-            for save in saved(effect):
+            for save in saves_of(effect):
                 table, _, order = save.slot.partition("/")
                 if isinstance(save.state, pb.Saga):
                     self.see(cluster, save.state)

@@ -7,21 +7,11 @@ from typing import TypeVar
 
 from google.protobuf.message import Message
 
-from nodes.core import Effect, NodeId, Save, SaveAll
+from nodes.core import NodeId
 from nodes.sim.cluster import SimCluster
 from protos import saga_pb2 as pb
 
 Row = TypeVar("Row", bound=Message)
-
-
-def saved(effect: Effect) -> tuple[Save, ...]:
-    """What an effect puts into rows."""
-    match effect:
-        case Save():
-            return (effect,)
-        case SaveAll(saves):
-            return saves
-    return ()
 
 
 def rows_of(slots: Mapping[str, Message], table: str, kind: type[Row]) -> Iterator[tuple[str, Row]]:

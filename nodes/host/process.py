@@ -33,11 +33,10 @@ from nodes.core import (
     Note,
     Requested,
     Respond,
-    Save,
-    SaveAll,
     SetTimer,
     Started,
     TimerFired,
+    saves_of,
 )
 from nodes.host.causality import Causality
 from nodes.host.clock import SkewedClock
@@ -350,13 +349,10 @@ class Host:
     def _commits_inline(self, durable: list[DurableEffect]) -> bool:
         if self._commit_ms >= self._inline_commit_ms_max or len(self._waiting) > INLINE_CALLS_MAX:
             return False
-        saves = (
-            effect.saves if isinstance(effect, SaveAll) else (effect,)
-            for effect in durable
-            if isinstance(effect, Save | SaveAll)
-        )
         return not any(
-            save.state.ByteSize() > INLINE_SLOT_BYTES_MAX for group in saves for save in group
+            save.state.ByteSize() > INLINE_SLOT_BYTES_MAX
+            for effect in durable
+            for save in saves_of(effect)
         )
 
     def _timed_commit(self, durable: list[DurableEffect]) -> None:

@@ -16,7 +16,6 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TypeAlias
 
 from google.protobuf.message import Message
 
@@ -26,18 +25,17 @@ from nodes.core import (
     DurableEffect,
     NodeId,
     Save,
-    SaveAll,
     Started,
     Truncate,
+    one_by_one,
 )
 from nodes.host.checksums import SlotTally, checksum
 from nodes.host.recovery import FORMAT, Bound, Recovery, StorageDamaged, damaged, tally_name
 from nodes.host.rpc import MessageTypes
 from nodes.host.tables import SLOTS, Tables, table_of
 
-__all__ = ["Storage", "StorageDamaged", "StorageFailed", "moved_bound", "one_by_one"]
+__all__ = ["Storage", "StorageDamaged", "StorageFailed", "moved_bound"]
 
-SingleOrder: TypeAlias = Save | Append | Truncate | Discard
 
 CHECKPOINT_PAGES = 1000
 WAL_BYTES_MAX = 8 * 1024 * 1024  # what the log shrinks to after a checkpoint
@@ -65,16 +63,6 @@ CREATE TABLE log_starts (
 class StorageFailed(Exception):
     """The disk did not take a write. One line; the node must stop, for nobody knows what is on
     disk."""
-
-
-def one_by_one(effects: Iterable[DurableEffect]) -> Iterator[SingleOrder]:
-    """The same orders, with those that belong together in a row: what makes them all or none is the
-    transaction around them."""
-    for effect in effects:
-        if isinstance(effect, SaveAll):
-            yield from effect.saves
-        else:
-            yield effect
 
 
 def moved_bound(effect: Append | Truncate | Discard, bound: Bound) -> Bound:

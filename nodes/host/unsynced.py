@@ -19,16 +19,15 @@ from zlib import crc32
 
 from google.protobuf.message import DecodeError, Message
 
-from nodes.core import Append, Discard, DurableEffect, NodeId, Save, Started, Truncate
+from nodes.core import Append, Discard, DurableEffect, NodeId, Save, Started, Truncate, one_by_one
+from nodes.effects import SingleOrder
 from nodes.host.rpc import MessageTypes
 from nodes.host.storage import (
     EMPTY_LOG,
-    SingleOrder,
     Storage,
     StorageDamaged,
     StorageFailed,
     moved_bound,
-    one_by_one,
 )
 
 UNSYNCED_BYTES_MAX = 8 * 1024 * 1024  # merged early when the side file is larger
