@@ -16,6 +16,7 @@ from labs.kit.registry import load_lab
 from labs.kit.runtime import RuntimeChoice
 from labs.kit.session import HOME_VARIABLE, SessionFolder
 from labs.kit.settings import make_plan
+from labs.kit.status_board import FRESH_S
 from nodes.cluster.api import ClusterSpec
 from tests.kit.fake_cluster import FakeCluster
 
@@ -82,6 +83,11 @@ class Desk:
         ready.cancel()
         if task.done():
             await task
+
+    async def silence(self, *nodes: str) -> None:
+        """Lets nodes keep silent from now on, and waits until no earlier look counts as fresh."""
+        self.cluster.silent.update(nodes)
+        await asyncio.sleep(FRESH_S)
 
     async def lab(self, *arguments: str) -> int:
         """Runs a command as a second terminal would; returns its exit status."""

@@ -73,8 +73,8 @@ async def test_it_is_refused_in_one_line(running: Desk, capsys: Captured) -> Non
 @pytest.mark.usefixtures("with_picture")
 async def test_a_picture_and_a_key(running: Desk, capsys: Captured) -> None:
     """The picture of those who answer, whoever asks; the key only when somebody names one."""
-    running.cluster.silent.add("n5")
     assert await running.lab("put", "cart", "milk") == 0
+    await running.silence("n5")
     capsys.readouterr()
     assert await running.lab("status") == 0
     table = capsys.readouterr().out
