@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev test test-fast test-real test-docker check guide guide-check format protos toxiproxy images clean
+.PHONY: help setup setup-dev test test-fast test-real test-docker check drawings guide guide-check format protos toxiproxy images clean
 
 help: ## This list
 	@awk -F':.*## ' '/^[a-z%-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ guide: $(VENV)/.installed-guide $(VENV)/site-scripts ## The guide as a site: .la
 	NO_MKDOCS_2_WARNING=1 FAULTLAB_SITE_SCRIPTS=$(CURDIR)/$(VENV)/site-scripts \
 		$(BIN)/mkdocs build --quiet --strict --config-file labs/kit/guide/site/mkdocs.yml
 	@echo "open .lab/site/index.html"
+
+drawings: $(VENV)/.installed ## Draw the guide's pictures anew, from the runs that they show
+	$(BIN)/python -m labs.kit.guide.drawings $(ARGS)
 
 $(VENV)/.installed-guide: pyproject.toml $(VENV)/.installed
 	@echo "installing what makes the site (once) ..."

@@ -178,6 +178,7 @@ def tick_step_ms(length_ms: float) -> float:
 
 def tick_text(at_ms: float, step_ms: float) -> str:
     """In seconds where ticks are far apart."""
+    at_ms = at_ms or 0.0  # never "-0"
     return f"{at_ms / 1000:,.10g} s" if step_ms >= 1000 else f"{at_ms:,.10g} ms"
 
 
