@@ -55,7 +55,7 @@ def compare(
     from labs.kit.guide.compare import status_of, summary
     from labs.kit.guide.pages import load_guide
 
-    chosen = _runtime(runtime)
+    chosen = _runtime(runtime, runs=run or fresh)
     guide = load_guide()
     found = _rows(guide, lab, chosen)
     if not found:
@@ -72,18 +72,16 @@ def compare(
     return status_of(found)
 
 
-def _runtime(requested: str | None) -> str:
-    """Empty when any will do."""
+def _runtime(requested: str | None, *, runs: bool) -> str:
+    """Empty when any will do. Raises LabError when it has to run something and cannot."""
     if requested is None:
         return ""
     require_runtime(requested)
-    if requested != "auto":
+    if requested != "auto" and not runs:
         return requested
-    from labs.kit.runtime import choose_runtime
+    from labs.kit.measured_run import told_runtime
 
-    choice = choose_runtime(requested)
-    tell(choice.sentence())
-    return choice.name
+    return told_runtime(requested)
 
 
 def _rows(

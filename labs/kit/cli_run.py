@@ -87,7 +87,7 @@ def run(
     if lab is None:
         raise LabError("name a lab, as in `lab run raft`; `lab list` shows them")
     from labs.kit.experiment.registry import load_experiments
-    from labs.kit.measured_run import carry_out, order_of
+    from labs.kit.measured_run import carry_out, order_of, told_runtime
     from labs.kit.registry import load_lab
 
     found = load_lab(lab)
@@ -97,7 +97,8 @@ def run(
             raise LabError(f"--predict is about an experiment; `lab run {lab}` lists them")
         return list_experiments(found, experiments, json=json)
     _refuse_nonsense(runtime, seed, trials)
-    order = order_of(found, experiments, experiment, runtime, seed, settings or [], trials, short)
+    served = told_runtime(runtime)
+    order = order_of(found, experiments, experiment, served, seed, settings or [], trials, short)
     predicted = None if predict is None else _predicted(order, predict)
     folder, report = carry_out(order)
     if not json:

@@ -26,12 +26,13 @@ def order_of(
     trials: int | None,
     short: bool,
 ) -> Order:
-    """What is to be run. Raises LabError for what there is not, or does not go together."""
+    """What is to be run, in the runtime of this name. Raises LabError for what there is not, or
+    does not go together."""
     from labs.kit.experiment.runner import Order, find_experiment
 
     chosen = find_experiment(experiments, name)
     own, params = _settings(lab, chosen, assignments)
-    order = Order(lab, chosen, _runtime(runtime), seed, own, params, trials, short)
+    order = Order(lab, chosen, runtime, seed, own, params, trials, short)
     for variant in order.chosen_variants():
         order.spec(variant, seed)  # what does not go together is refused before anything starts
     return order
@@ -52,7 +53,8 @@ def _settings(
     return own, {name: value for name, value in values.items() if name not in names}
 
 
-def _runtime(requested: str) -> str:
+def told_runtime(requested: str) -> str:
+    """The one that serves, and said why. Raises LabError when it cannot be had."""
     if requested == "sim":
         return requested
     from labs.kit.runtime import choose_runtime
