@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from labs.kit.grading.scenario import Advice
 
-THREE, PARTITION = "commit-three-phases", "commit-partition"
+THREE = "commit-three-phases"
 
 ADVICE: dict[str, Advice] = {
     "everyone-knows-before-anyone-commits": Advice(
@@ -59,7 +59,7 @@ ADVICE: dict[str, Advice] = {
             "decide_commit when it is empty. take_precommit answers whether it took it: False "
             "where it knows nothing of the transaction.",
         ),
-        PARTITION,
+        THREE,
     ),
     "three-phases-survive-a-crash-anywhere": Advice(
         3,

@@ -526,12 +526,12 @@ def test_without_check_quorum_a_lonely_leader_stays() -> None:
     assert bench.view.role == pb.LEADER
 
 
-# ------------------------------------------------------------------ a lost disk (thesis 11.7.3)
+# ------------------------------------------------------------------ a lost disk (thesis 3.8)
 
 
 def test_a_server_that_lost_its_disk_does_not_vote() -> None:
     """A server without its disk may have voted already in this term, so it must not vote again
-    (thesis 11.7.3)."""
+    (thesis 3.8)."""
     bench = Bench()
     bench.restart(amnesia=True)
     assert not granted(bench, vote_request(1, candidate="n3", last=(9, 9)))
@@ -540,7 +540,7 @@ def test_a_server_that_lost_its_disk_does_not_vote() -> None:
 
 
 def test_a_server_that_lost_its_disk_does_not_campaign() -> None:
-    """Nor may it vote for itself (thesis 11.7.3)."""
+    """Nor may it vote for itself (thesis 3.8)."""
     bench = Bench()
     bench.restart(amnesia=True)
     assert not bench.fire("election").of(Call)

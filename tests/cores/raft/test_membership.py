@@ -1,4 +1,4 @@
-"""Membership changes (thesis 4.1 to 4.2.3 and 11.7.3), and leadership transfer (thesis 3.10)."""
+"""Membership changes (thesis 4.1 to 4.2.3 and 3.8), and leadership transfer (thesis 3.10)."""
 
 from __future__ import annotations
 
@@ -274,7 +274,7 @@ def test_a_leader_that_removes_itself_leads_on_until_it_is_committed() -> None:
     assert not bench.fire("election").of(Call)
 
 
-# ----------------------------------------------------------------- a lost disk (thesis 11.7.3)
+# ----------------------------------------------------------------- a lost disk (thesis 3.8)
 
 
 def _follower_lost_its_disk() -> tuple[Bench, Effects]:
@@ -297,7 +297,7 @@ def test_what_a_server_forgot_does_not_count() -> None:
 
 def test_a_server_that_lost_its_disk_is_removed_and_added_anew() -> None:
     """Once it has the log again it is removed, and when that is committed it is added as a new
-    server (thesis 11.7.3)."""
+    server (thesis 3.8)."""
     bench, effects = _follower_lost_its_disk()
     [call] = effects.calls()
     bench.respond(call, pb.AppendEntriesResponse(term=1, success=True, recovering=True))
@@ -320,7 +320,7 @@ def test_a_lost_disk_is_not_renewed_without_a_majority_of_the_others() -> None:
 
 
 def test_a_server_that_is_added_anew_votes_again() -> None:
-    """As a new member it owes nothing to what it promised before (thesis 11.7.3)."""
+    """As a new member it owes nothing to what it promised before (thesis 3.8)."""
     bench = Bench()
     bench.restart(amnesia=True)
     out, back = configuration(1, 1, "n2", "n3"), configuration(2, 1, "n2", "n3", "n1")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from labs.kit import cli
 from labs.kit.fuzz.run import Outcome, record_case, run_case
 from labs.kit.fuzz.shrink import Shrunk, smallest
 from labs.kit.fuzz.target import Case, load_target
+from labs.kit.guide.pages import GUIDE_FOLDER
 from labs.kit.schedule import Schedule
 from labs.raft.mutants import MORE, MUTANTS
 from tests.support.seeds import is_full, share_of_clusters
@@ -24,7 +26,7 @@ from tests.support.seeds import is_full, share_of_clusters
 TARGET = load_target("raft")
 LAB = (sys.executable, "-m", "labs.kit.cli")
 FAULTS_MAX = 10
-# A seed that finds the bug and is soon made small; guide/fuzzing.md tells of the first ones.
+# A seed that finds the bug and is soon made small; guide/fuzzing.md has this table.
 FOUND_BY = {
     "vote-not-persisted": 0,
     "vote-without-log-check": 0,
@@ -82,6 +84,13 @@ def test_every_planted_bug_of_the_starter_set_is_there() -> None:
     assert set(MUTANTS) == set(FOUND_BY)
     assert len(MUTANTS) == 15
     assert all(core.__doc__ for core in (MUTANTS | MORE).values())
+
+
+def test_the_guide_has_these_seeds() -> None:
+    """The table of guide/fuzzing.md, which says where they stand."""
+    text = (GUIDE_FOLDER / "fuzzing.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([a-z-]+) \| .+ \| (\d+) \|$", text, re.MULTILINE)
+    assert {name: int(seed) for name, seed in rows} == FOUND_BY
 
 
 def test_replay_of_the_written_schedule_is_the_same_run(tmp_path: Path) -> None:
