@@ -13,6 +13,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Final, Generic, TypeVar
@@ -99,13 +100,15 @@ class Workers(Generic[Task, Result]):
         process = self._context.Process(
             target=_work, args=(self._begin, self._arguments, theirs), daemon=True
         )
-        # What is ignored stays so in the child, from its first instruction on: Ctrl-C is for the
-        # parent, which ends its workers.
-        handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        # A child inherits what is blocked, from its first instruction on: Ctrl-C is for the parent,
+        # which ends its workers. One that comes meanwhile reaches the parent afterwards. The tracker
+        # has to be there before, since starting it unblocks.
+        resource_tracker.ensure_running()
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             process.start()
         finally:
-            signal.signal(signal.SIGINT, handler)
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         theirs.close()
         return _Worker(process, ours)
 
