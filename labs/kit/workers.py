@@ -101,8 +101,8 @@ class Workers(Generic[Task, Result]):
             target=_work, args=(self._begin, self._arguments, theirs), daemon=True
         )
         # A child inherits what is blocked, from its first instruction on: Ctrl-C is for the parent,
-        # which ends its workers. One that comes meanwhile reaches the parent afterwards. The tracker
-        # has to be there before, since starting it unblocks.
+        # which ends its workers. One that comes meanwhile reaches the parent afterwards. The
+        # tracker has to be there before, since starting it unblocks.
         resource_tracker.ensure_running()
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
