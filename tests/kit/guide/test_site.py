@@ -36,7 +36,8 @@ def test_the_site_needs_no_network(tmp_path: Path) -> None:
         assert all(f'id="{question.id}"' in html for question in page.questions)
         assert "experiment: " not in html
     assert "http-equiv" in (site / "index.html").read_text()
-    assert (site / "assets" / hooks.SEARCH_SHIM).is_file()
+    for name in (hooks.SEARCH_SHIM, hooks.CROSSES):
+        assert (site / "assets" / name).is_file()
 
 
 def test_blocks_become_boxes(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ SCRIPTS_VARIABLE: Final = "FAULTLAB_SITE_SCRIPTS"  # the folder that .ci/site-sc
 MERMAID: Final = "mermaid.min.js"
 SEARCH_SHIM: Final = "iframe-worker.js"  # the offline plugin looks for one by this name
 CSS: Final = "guide.css"
+CROSSES: Final = "crosses.js"
 READING_LIST: Final = "reading-list.md"
 _CODE_OR_SOURCE = re.compile(r"`[^`]*`|(?<![!\[])\[([A-Za-z][^\[\]`]*)\](?![(\[])")
 _ENTRY = re.compile(r"\*\*\[([^\[\]]+)\]\*\*")
@@ -47,7 +48,7 @@ def on_config(config: Any) -> Any:
     if MERMAID in scripts:
         from pymdownx.superfences import fence_code_format
 
-        config.extra_javascript.append(_uri(MERMAID))
+        config.extra_javascript += [_uri(MERMAID), _uri(CROSSES)]
         fence = {"name": "mermaid", "class": "mermaid", "format": fence_code_format}
         config.mdx_configs["pymdownx.superfences"] = {"custom_fences": [fence]}
     return config
@@ -57,7 +58,9 @@ def on_files(files: Any, config: Any) -> Any:
     """Adds what is not in the guide's folder."""
     from mkdocs.structure.files import File
 
-    files.append(File.generated(config, CSS, abs_src_path=str(Path(__file__).parent / CSS)))
+    here = Path(__file__).parent
+    for uri, name in ((CSS, CSS), (_uri(CROSSES), CROSSES)):
+        files.append(File.generated(config, uri, abs_src_path=str(here / name)))
     for name, path in _scripts().items():
         files.append(File.generated(config, _uri(name), abs_src_path=str(path)))
     return files
