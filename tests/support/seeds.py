@@ -1,7 +1,8 @@
 """How many seeds a simulated test runs: few in everyday runs, many in CI, all of them on demand.
 
 FAULTLAB_SEEDS says which: quick (the default), full (in CI) or all. With `full` random faults are
-tried on 50 clusters a lab, or 100, and every scenario on 10, or 20; with `all` on ten times as many.
+tried on 50 clusters a lab, or 100, and every scenario on 10, or 20; with `all` on ten times as
+many.
 """
 
 from __future__ import annotations
