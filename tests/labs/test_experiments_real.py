@@ -18,10 +18,10 @@ ON_CONTAINERS = (
     *("raft/leader-crash", "raft/partition-minority", "raft/slow-follower"),
     "quorum-store/partition-availability",
     "quorum-store/sloppy-quorum-loses-overlap",
-    "quorum-store/hinted-handoff-recovery",
+    "quorum-store/concurrent-writes",
     "commit/3pc-diverges-under-partition",
     "commit/in-doubt-recovery",
-    "saga/outbox-vs-dual-write",
+    "saga/duplicate-and-lost-replies",
 )
 
 

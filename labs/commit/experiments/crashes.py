@@ -133,7 +133,7 @@ RECORDED = frozenset(
 )
 VARIANTS = (
     Variant("2pc"),
-    Variant("2pc_alone", {"termination": "coordinator"}, short_real=False),
+    Variant("2pc_alone", {"termination": "coordinator"}),
     Variant("2pc_nothing_presumed", {"presume": "nothing"}, short_real=False),
     Variant("3pc", {"protocol": "3pc"}),
 )

@@ -305,11 +305,7 @@ SLOPPY_QUORUM = store_experiment(
 SHORT_WINDOW_MS = 2000
 WINDOWS = (
     Variant("in_window", {"hint_window_ms": 600_000, "anti_entropy_ms": 0}),
-    Variant(
-        "window_over",
-        {"hint_window_ms": SHORT_WINDOW_MS, "anti_entropy_ms": 0},
-        short_real=False,
-    ),
+    Variant("window_over", {"hint_window_ms": SHORT_WINDOW_MS, "anti_entropy_ms": 0}),
     Variant("anti_entropy", {"hint_window_ms": SHORT_WINDOW_MS, "anti_entropy_ms": 300}),
 )
 _WINDOW = {

@@ -60,7 +60,7 @@ async def _all_alike(trial: Trial) -> None:
 
 # ------------------------------------------------------------------------ read-repair-convergence
 
-HOW_MANY = tuple(Variant(f"{count}_keys", short=count < 400) for count in DIVERGENT)
+HOW_MANY = tuple(Variant(f"{count}_keys") for count in DIVERGENT)
 
 
 def _count_of(variant: str) -> int:

@@ -139,7 +139,7 @@ async def _copied_to_majority(
 
 
 TOO_QUICK = "(c) the leader's own entry came together with the old one"
-ENDS = (Variant("overwritten"), Variant("own_entry", short_real=False))
+ENDS = (Variant("overwritten"), Variant("own_entry"))
 
 
 def analyse_figure_8(trial: Trial) -> None:

@@ -197,6 +197,7 @@ PARTITION_LEADER = raft_experiment(
     params_real=REAL,
     settings=(DURING,),
     short={"during_ms": 800},
+    trials_real_short=3,
     measurements=(
         Measurement("downtime_ms", "ms", "from the partition to the majority's next write"),
         Measurement("old_leader_ms", "ms", "from the partition until the old leader steps down"),

@@ -100,11 +100,7 @@ _KIND = {
     "choreographed_declined": "choreographed, an order that payment declines",
 }
 MATRIX = tuple(
-    Variant(
-        name,
-        {"style": kind.style, "attempts_max": kind.attempts},
-        short_real=name in ("orchestrated", "choreographed_declined"),
-    )
+    Variant(name, {"style": kind.style, "attempts_max": kind.attempts})
     for name, kind in KINDS.items()
 )
 

@@ -39,7 +39,6 @@ WRITES = (
         "outbox_no_inbox",
         {"events": "outbox", "inbox": "off", "idempotency": "off"},
         invariants=False,
-        short_real=False,
     ),
     Variant("publish_after", {"events": "publish-after"}, invariants=False),
     Variant("publish_before", {"events": "publish-before"}, invariants=False),
