@@ -133,9 +133,10 @@ SNAPSHOT_CATCH_UP = raft_experiment(
 
 async def cut_the_power(trial: Trial) -> None:
     """Two servers are down, so that three hold every new entry; then those three lose power."""
-    # Without fsync, real nodes write once a second: by then the term is on disk, and what is lost
-    # are entries only. A cluster that forgets its term may diverge for ever.
-    before_ms = 300 if trial.cluster.runtime == "sim" else 1500
+    # Without fsync, real nodes sync once a second: by then the term is on disk, and what is lost
+    # are entries only. A cluster that forgets its term may diverge for ever. The power has to go
+    # well before they sync again.
+    before_ms = 300 if trial.cluster.runtime == "sim" else 1100
     watch, workload = await warmed_up(trial, before_ms=before_ms)
     leader = await watch.leader()
     first, second, *rest = watch.others(leader)
@@ -177,6 +178,7 @@ LOST_FSYNC = raft_experiment(
     faults=("kill", "power-cut"),
     variants=SYNCS,
     trials_sim=10,
+    trials_real_short=2,
     measurements=(
         Measurement(
             "acknowledged_writes_lost_fsync_on",
