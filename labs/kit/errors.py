@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import NoReturn
 
 DONE = 0
 ANSWER_IS_NO = 1
@@ -25,6 +27,15 @@ class LabError(Exception):
 
 class Interrupted(LabError):
     """Whoever runs it wants it to end; nothing else is begun after it."""
+
+
+def end_as(main: Callable[[Sequence[str]], int]) -> NoReturn:
+    """Ends this process as `main` says of its arguments, for tools besides the `lab` command."""
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except LabError as error:
+        print(error.message, file=sys.stderr)
+        sys.exit(error.status)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

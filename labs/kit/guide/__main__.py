@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-
-from labs.kit.errors import LabError
+from labs.kit.errors import end_as
 from labs.kit.guide.lint import main
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except LabError as error:
-        print(error.message, file=sys.stderr)
-        sys.exit(error.status)
+    end_as(main)

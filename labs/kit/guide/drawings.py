@@ -14,7 +14,6 @@ themselves, so the run can be had again at any time, and a test holds every pict
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +21,7 @@ from typing import Any, Final
 
 import yaml
 
-from labs.kit.errors import DONE, LabError, nearest
+from labs.kit.errors import DONE, LabError, end_as, nearest
 from labs.kit.guide.pages import GUIDE_FOLDER
 from labs.kit.text import from_here
 
@@ -134,8 +133,4 @@ def main(names: Sequence[str], folder: Path = FOLDER) -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except LabError as error:
-        print(error.message, file=sys.stderr)
-        sys.exit(error.status)
+    end_as(main)
