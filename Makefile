@@ -42,7 +42,8 @@ test-fast: $(VENV)/.installed-dev ## Units, properties and simulations
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not real and not docker" $(ARGS)
 
 test-real: $(VENV)/.installed-dev ## Real processes on loopback
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "real and not docker" $(ARGS)
+	@# They wait more than they work: three at a time keep two cores busy.
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m "real and not docker" $(ARGS)
 
 test-docker: $(VENV)/.installed-dev ## Containers; needs a Docker engine and the images
 	@# What looks at the engine as a whole runs alone.
