@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from labs.kit.guide.compare import Row
     from labs.kit.guide.pages import Guide
 
+MEASUREMENTS_SHOWN = 4
+
 
 def add_to(app: typer.Typer) -> None:
     """Registers the command."""
@@ -162,12 +164,21 @@ def _table(found: Sequence[Row]) -> Table:
         table.add_row(
             {"differ": "DIFFERS", "agree": "agrees", "unknown": "unknown"}.get(row.verdict, "-"),
             visible(row.says()),
-            visible(row.observed),
+            visible(_first(row.observed)),
             visible(row.claim.experiment),
             visible(row.question.title),
             "" if row.run is None else visible(str(row.run.report.get("runtime", ""))),
         )
     return table
+
+
+def _first(observed: str) -> str:
+    """As many measurements as one reads in a table; --json has all."""
+    parts = observed.split(", ")
+    left_out = len(parts) - MEASUREMENTS_SHOWN
+    if left_out < 2:
+        return observed
+    return f"{', '.join(parts[:MEASUREMENTS_SHOWN])} and {left_out} more"
 
 
 def _tell_what_is_missing(found: Sequence[Row]) -> None:
