@@ -164,7 +164,7 @@ def _table(found: Sequence[Row]) -> Table:
         table.add_row(
             {"differ": "DIFFERS", "agree": "agrees", "unknown": "unknown"}.get(row.verdict, "-"),
             visible(row.says()),
-            visible(_first(row.observed)),
+            visible(first_of(row.observed)),
             visible(row.claim.experiment),
             visible(row.question.title),
             "" if row.run is None else visible(str(row.run.report.get("runtime", ""))),
@@ -172,7 +172,7 @@ def _table(found: Sequence[Row]) -> Table:
     return table
 
 
-def _first(observed: str) -> str:
+def first_of(observed: str) -> str:
     """As many measurements as one reads in a table; --json has all."""
     parts = observed.split(", ")
     left_out = len(parts) - MEASUREMENTS_SHOWN
