@@ -45,6 +45,7 @@ class Drawing:
 
     @property
     def file(self) -> str:
+        """Its name in the folder of pictures."""
         return f"{self.name}.svg"
 
 
