@@ -46,9 +46,7 @@ test-real: $(VENV)/.installed-dev ## Real processes on loopback
 	$(BIN)/python -m pytest -n 3 --dist worksteal -m "real and not docker" $(ARGS)
 
 test-docker: $(VENV)/.installed-dev ## Containers; needs a Docker engine and the images
-	@# What looks at the engine as a whole runs alone.
-	$(BIN)/python -m pytest -m docker $(ARGS) tests/docker
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m docker $(ARGS) --ignore tests/docker
+	$(BIN)/python -m pytest -m docker $(ARGS)
 
 check: $(VENV)/.installed-dev ## Lint, format, types, import walls, fresh protos
 	$(BIN)/ruff check .

@@ -164,7 +164,7 @@ async def acknowledged_writes_survive_crashes(cluster: Cluster) -> None:
     await store.heal()
     for key in keys:
         reader = store.owners(key)[-1]
-        found = (await store.read(reader, key)).values
+        found = (await store.read_once_served(reader, key)).values
         expect(
             found == [f"value of {key}"],
             f"the acknowledged value of {key} survives that all nodes lose power",

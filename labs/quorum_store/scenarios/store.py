@@ -135,6 +135,19 @@ class Store:
         )
         return ended
 
+    async def read_once_served(self, node: NodeId, key: str) -> Ended:
+        """Reads as soon as it is answered: after a restart connections are made anew."""
+        found = await self.get(node, key)
+
+        async def answered() -> bool:
+            nonlocal found
+            if not found.acknowledged:
+                found = await self.get(node, key)
+            return found.acknowledged
+
+        await self.until(f"{node} answers a read of {key}", answered)
+        return found
+
     async def rewritten(self, node: NodeId, key: str, value: str) -> Ended:
         """Reads, and writes as one who has seen what he replaces."""
         seen = await self.read(node, key)
