@@ -15,7 +15,7 @@ themselves, so the run can be had again at any time, and a test holds every pict
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,7 +41,7 @@ class Drawing:
     to_ms: float
     variant: str = ""
     seed: int = 1
-    assignments: tuple[str, ...] = field(default=())
+    assignments: tuple[str, ...] = ()
 
     @property
     def file(self) -> str:
@@ -79,8 +79,6 @@ def _drawing(path: Path, name: str, entry: dict[str, Any]) -> Drawing:
 def draw(drawing: Drawing) -> str:
     """The picture as an SVG document. Raises LabError for a run that there is not, or in which
     nothing was broken: a picture of the guide shows a fault."""
-    from dataclasses import replace
-
     from labs.kit.experiment.registry import load_experiments
     from labs.kit.experiment.runner import run_in_simulation
     from labs.kit.measured_run import order_of

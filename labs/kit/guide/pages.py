@@ -245,11 +245,12 @@ def _questions(
             section,
             tuple(_parts(body)),
             tuple(one for one in _fences(body) if one.kind == "expect"),
-            tuple(found[1] for found in map(_planned, body) if found),
+            tuple(found[1] for found in map(planned, body) if found),
         )
 
 
-def _planned(line: Line) -> re.Match[str] | None:
+def planned(line: Line) -> re.Match[str] | None:
+    """The match of a line `planned: ...`, whose group 1 is what is planned."""
     return None if line.fence else _PLANNED.fullmatch(line.text.strip())
 
 
@@ -263,7 +264,7 @@ def _parts(body: Iterable[Line]) -> Iterator[Part]:
             if label:
                 yield Part(label, first, "\n".join(inside).strip())
             label, first, inside = found[1], line.number, [line.text[found.end() :]]
-        elif line.fence != "expect" and not _planned(line):
+        elif line.fence != "expect" and not planned(line):
             inside.append(line.text)
     if label:
         yield Part(label, first, "\n".join(inside).strip())

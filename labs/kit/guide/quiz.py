@@ -13,6 +13,7 @@ from labs.kit.errors import LabError, nearest
 from labs.kit.guide.claims import claims_of
 from labs.kit.guide.pages import IN_PRACTICE, SHORT_ANSWER, TRADE_OFF, WRONG_ANSWER, Guide, Question
 from labs.kit.output import tell
+from labs.kit.text import counted
 
 if TYPE_CHECKING:
     from labs.kit.guide.quiz_state import QuizState
@@ -140,7 +141,7 @@ class Sitting:
 def in_words(span: timedelta) -> str:
     """`today`, `in 1 day`, `in 12 days`."""
     days = round(span.total_seconds() / 86_400)
-    return "today" if days < 1 else f"in {days} day{'' if days == 1 else 's'}"
+    return "today" if days < 1 else f"in {counted(days, 'day')}"
 
 
 def overview(

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from labs.kit.errors import LabError
 from labs.kit.guide.claims import BadClaim, parse_claim
-from labs.kit.guide.pages import Fence, Page, load_guide, parse_page
+from labs.kit.guide.pages import Fence, Page, load_guide, parse_page, planned
 
 SCRIPTS_VARIABLE: Final = "FAULTLAB_SITE_SCRIPTS"  # the folder that .ci/site-scripts filled
 MERMAID: Final = "mermaid.min.js"
@@ -24,7 +24,6 @@ CROSSES: Final = "crosses.js"
 READING_LIST: Final = "reading-list.md"
 _CODE_OR_SOURCE = re.compile(r"`[^`]*`|(?<![!\[])\[([A-Za-z][^\[\]`]*)\](?![(\[])")
 _ENTRY = re.compile(r"\*\*\[([^\[\]]+)\]\*\*")
-_PLANNED = re.compile(r"planned:\s*(.*)", re.IGNORECASE)
 _OUTSIDE = re.compile(r"(?<!!)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(\.\./[^)]*\)")
 
 
@@ -112,11 +111,11 @@ def on_post_build(config: Any) -> None:
 def _lines(page: Page, entries: frozenset[str]) -> Iterator[str]:
     blocks = {fence.line: fence for fence in page.fences if fence.kind == "expect"}
     for line in page.lines:
-        planned = None if line.fence else _PLANNED.fullmatch(line.text.strip())
+        found = planned(line)
         if line.number in blocks:
             yield from _box(blocks[line.number])
-        elif planned:
-            yield from ("", '!!! note "Planned"', "", f"    {planned[1]}", "")
+        elif found:
+            yield from ("", '!!! note "Planned"', "", f"    {found[1]}", "")
         elif line.fence != "expect":
             yield line.text if line.fence else _linked(_inside(line.text), entries)
 
